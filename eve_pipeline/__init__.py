@@ -1,0 +1,3 @@
+"""Measure how well vision-language models recognise the emotion that an image evokes."""
+
+__version__ = "0.1.0"

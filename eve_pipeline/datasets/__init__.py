@@ -1,0 +1,1 @@
+"""From image files on disk to the tables `images`, `rejected_images` and `benchmark_items`."""

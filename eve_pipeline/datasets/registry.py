@@ -1,0 +1,89 @@
+"""Dataset entries: one YAML file a dataset, shipped or the user's own (EVE_HOME/datasets)."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.registry import Key, pick, read_folder
+from eve_pipeline.settings import Settings
+
+
+class Draw(BaseModel):
+    """Draw the dataset's pictures instead of reading a user's folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int
+    per_emotion: int = Field(ge=1)
+
+
+class HardSubset(BaseModel):
+    """How `<dataset>-hard` is chosen: images whose out-of-fold p_true is below `threshold`, then a seeded draw of `n`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classifier: Key = Field(description="name of a file in assets_data/classifiers")
+    n: int = Field(ge=1)
+    threshold: float = Field(0.8, gt=0, le=1)
+    allocation: Literal["proportional", "balanced"] = "proportional"
+    seed: int = 0
+
+
+class DatasetEntry(BaseModel):
+    """One dataset: which reader reads which folder or file, and the label list to prompt with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Key
+    reader: str = Field(description="name of a module in eve_pipeline.datasets.readers")
+    labels: str | tuple[str, ...] = Field(description="name of a list in assets_data/label_sets.yaml, or the labels")
+    path: Path | None = None
+    draw: Draw | None = None
+    rating_scale: tuple[float, float] | None = None
+    neutral_band: float = Field(0, ge=0)
+    hard_subset: HardSubset | None = None
+    description: str = ""
+    licence: str = ""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.path is None) == (self.draw is None):
+            raise ValueError("give either path or draw")
+        if self.rating_scale and self.rating_scale[0] >= self.rating_scale[1]:
+            raise ValueError("rating_scale is [lowest, highest]")
+        return self
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """Keys of the dataset's subsets; its own key is the subset of all its images."""
+        return (self.key, f"{self.key}-hard") if self.hard_subset else (self.key,)
+
+    def location(self, settings: Settings) -> Path:
+        """The folder or file that the reader reads."""
+        return self.path or settings.home / "datasets" / "drawn" / self.key
+
+    def root(self, settings: Settings) -> Path:
+        """The folder that image paths are relative to."""
+        location = self.location(settings)
+        return location.parent if location.is_file() else location
+
+
+def dataset_entries(settings: Settings) -> dict[str, DatasetEntry]:
+    """Return the shipped and the user's entries by key.
+
+    Raises:
+        EveError: an entry is not valid, or two datasets have a subset of the same name.
+    """
+    entries = read_folder(DatasetEntry, [settings.assets_data / "datasets", settings.home / "datasets"])
+    subsets = [subset for entry in entries.values() for subset in entry.subsets]
+    if twice := sorted({subset for subset in subsets if subsets.count(subset) > 1}):
+        raise EveError(f"Several datasets have a subset {twice[0]!r}", "Rename one of the datasets.")
+    return entries
+
+
+def dataset_entry(key: str, settings: Settings) -> DatasetEntry:
+    """Return one entry by key."""
+    return pick(dataset_entries(settings), key, "dataset")

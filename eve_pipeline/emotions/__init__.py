@@ -1,0 +1,1 @@
+"""Label sets, affect schemes and label normalisation."""

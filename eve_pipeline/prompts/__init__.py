@@ -1,0 +1,1 @@
+"""Prompt variants: load, check and render."""

@@ -1,0 +1,60 @@
+"""Entries of models, datasets and prompts are YAML files; this module reads and checks them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import yaml
+from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
+
+from eve_pipeline.errors import EveError
+
+KEY_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> object:
+    """Return the parsed content of a YAML file; `EveError` names the file and line that cannot be parsed."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise EveError(f"{path} cannot be read: {error}", "Correct the file; it must be valid YAML in UTF-8.") from error
+
+
+def parse_entry(kind: type[Entry], key: str, content: object, source: Path) -> Entry:
+    """Return one checked entry; its `key` field is the name it goes by. `EveError` lists every wrong field."""
+    fields = content if isinstance(content, Mapping) else {"": content}
+    try:
+        TypeAdapter(Key).validate_python(key)
+        return kind.model_validate({**fields, "key": key})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'key'}: {e['msg']}" for e in error.errors())
+        raise EveError(
+            f"{source}: entry {key!r} is not valid: {wrong}",
+            f"Correct it; a key matches {KEY_PATTERN}, and the fields are described in CONTRIBUTING.md.",
+        ) from error
+
+
+def read_folder(kind: type[Entry], folders: Iterable[Path]) -> dict[str, Entry]:
+    """Return the entries of all `<key>.yaml` files in the folders, by key; a later folder replaces an earlier one's entry."""
+    files = (file for folder in folders for file in sorted(folder.glob("*.yaml")))
+    return {file.stem: parse_entry(kind, file.stem, read_yaml(file), file) for file in files}
+
+
+def read_file(kind: type[Entry], files: Iterable[Path]) -> dict[str, Entry]:
+    """Return the entries of files that map keys to entries, by key; a later file replaces an earlier one's entry."""
+    entries: dict[str, Entry] = {}
+    for file in files:
+        content = read_yaml(file) if file.exists() else {}
+        if not isinstance(content, Mapping):
+            raise EveError(f"{file} is not a mapping of keys to entries", "Start each entry with its key and a colon.")
+        entries |= {str(key): parse_entry(kind, str(key), entry, file) for key, entry in content.items()}
+    return entries
+
+
+def pick(entries: Mapping[str, Entry], key: str, noun: str) -> Entry:
+    """Return the entry of `key`; `EveError` lists the known keys."""
+    if key not in entries:
+        raise EveError(f"There is no {noun} {key!r}", f"Known: {', '.join(entries) or 'none'}.")
+    return entries[key]

@@ -1,0 +1,52 @@
+"""Where everything under EVE_HOME lives."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eve_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The folders of one EVE_HOME."""
+
+    home: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """Return the warehouse of the settings' EVE_HOME."""
+        return cls(settings.home)
+
+    def folder(self, table: str) -> Path:
+        """The folder of a table's Parquet files."""
+        return self.home / "warehouse" / table
+
+    def file(self, table: str, *names: str) -> Path:
+        """The Parquet file of a table for a dataset (`images`, `sample`) or a cell (`answers`, model, task)."""
+        *folders, name = names
+        return self.folder(table).joinpath(*folders, f"{name}.parquet")
+
+    def files(self, table: str) -> list[Path]:
+        """Return all Parquet files of a table, in order of path."""
+        return sorted(self.folder(table).rglob("*.parquet"))
+
+    @property
+    def journals(self) -> Path:
+        """Replies of runs that have not been folded into `responses` yet."""
+        return self.home / "journals"
+
+    @property
+    def publications(self) -> Path:
+        """One folder a published database."""
+        return self.home / "published"
+
+    @property
+    def database(self) -> Path:
+        """Link to the newest published database."""
+        return self.home / "eve.duckdb"
+
+    def lock(self, *names: str) -> Path:
+        """The lock file of a cell or of publishing; its folder exists."""
+        path = self.home.joinpath("locks", *names).with_name(f"{names[-1]}.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path

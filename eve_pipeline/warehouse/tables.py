@@ -1,0 +1,67 @@
+"""Read and write a table's Parquet files under its contract."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+from ulid import ULID
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.warehouse.contract import Contract, contracts
+
+
+def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
+    """Write a frame to `path` whole or not at all; the file carries the contract's name and version.
+
+    Raises:
+        EveError: the frame does not keep the table's contract; nothing is written.
+    """
+    contract = contracts()[table]
+    conformed = contract.conform(frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{ULID()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            conformed.write_parquet(file, metadata={"contract": table, "contract_version": str(contract.version)})
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_file(path: Path, contract: Contract) -> None:
+    """Raise `EveError` where a file is damaged, of another table, or newer than this program."""
+    try:
+        metadata = pl.read_parquet_metadata(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise EveError(f"{path} is not a readable Parquet file: {error}", "Delete it and materialize it again.") from error
+    found, version = metadata.get("contract"), int(metadata.get("contract_version", "0"))
+    if found != contract.table:
+        raise EveError(f"{path} holds table {found or 'unknown'!r}, not {contract.table!r}", "Move the file away.")
+    if version > contract.version:
+        raise EveError(
+            f"{path} has version {version} of table {contract.table!r}; this program reads up to {contract.version}",
+            "Upgrade eve_pipeline.",
+        )
+
+
+def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:
+    """Return the rows of the files that exist, with the contract's columns; nullable columns that older files lack are NULL.
+
+    Raises:
+        EveError: a file is damaged, of another table, or newer than this program.
+    """
+    contract = contracts()[table]
+    frames = [contract.polars_schema.to_frame()]
+    for path in paths:
+        if path.exists():
+            check_file(path, contract)
+            frames.append(_upgrade(pl.read_parquet(path), contract))
+    return pl.concat(frames)
+
+
+def _upgrade(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    absent = (pl.lit(None, dtype).alias(name) for name, dtype in contract.polars_schema.items() if name not in frame.columns)
+    return frame.with_columns(absent).select(contract.polars_schema.names())
