@@ -23,11 +23,17 @@ def read_yaml(path: Path) -> object:
 
 
 def parse_entry(kind: type[Entry], key: str, content: object, source: Path) -> Entry:
-    """Return one checked entry; its `key` field is the name it goes by. `EveError` lists every wrong field."""
+    """Return one checked entry; its `key` field is the name it goes by.
+
+    Validators find the folder of `source` in their context, so that an entry can name files beside it.
+
+    Raises:
+        EveError: the key or a field is not valid; every wrong field is listed.
+    """
     fields = content if isinstance(content, Mapping) else {"": content}
     try:
         TypeAdapter(Key).validate_python(key)
-        return kind.model_validate({**fields, "key": key})
+        return kind.model_validate({**fields, "key": key}, context={"folder": source.resolve().parent})
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'key'}: {e['msg']}" for e in error.errors())
         raise EveError(

@@ -1,0 +1,6 @@
+{#- Rows for which the expression is not true; NULL is not true. -#}
+{% test holds(model, expression) %}
+select *
+from {{ model }}
+where ({{ expression }}) is not true
+{% endtest %}

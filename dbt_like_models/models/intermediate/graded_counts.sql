@@ -1,0 +1,97 @@
+with
+
+confusion_counts as (
+
+    select * from {{ ref('confusion_counts') }}
+
+),
+
+affect_counts as (
+
+    select * from {{ ref('affect_counts') }}
+
+),
+
+emotions as (
+
+    select
+        model,
+        dataset,
+        subset,
+        prompt,
+        'labels' as scheme,
+        'emotion' as dimension,
+        status,
+        truth,
+        predicted,
+        n
+    from confusion_counts
+    where truth is not null
+
+),
+
+sentiments as (
+
+    select
+        model,
+        dataset,
+        subset,
+        prompt,
+        scheme,
+        'sentiment' as dimension,
+        status,
+        truth_sentiment as truth,
+        coalesce(predicted_sentiment, 'none') as predicted,
+        n
+    from affect_counts
+    where truth_sentiment <> 'none'
+
+),
+
+arousals as (
+
+    select
+        model,
+        dataset,
+        subset,
+        prompt,
+        scheme,
+        'arousal' as dimension,
+        status,
+        truth_arousal as truth,
+        coalesce(predicted_arousal, 'none') as predicted,
+        n
+    from affect_counts
+    where truth_arousal <> 'none'
+
+),
+
+graded as (
+
+    select * from emotions
+    union all
+    select * from sentiments
+    union all
+    select * from arousals
+
+),
+
+final as (
+
+    select
+        model,
+        dataset,
+        subset,
+        prompt,
+        scheme,
+        dimension,
+        status,
+        truth,
+        if(status = 'ok', predicted, '__none__') as predicted,
+        sum(n)::bigint as n
+    from graded
+    group by all
+
+)
+
+select * from final

@@ -1,0 +1,25 @@
+with
+
+answers as (
+
+    select * from {{ source('raw', 'answers') }}
+
+),
+
+current_answers as (
+
+    select
+        model,
+        dataset,
+        subset,
+        prompt,
+        image_id,
+        repeat,
+        status,
+        if(status = 'ok', label, null) as label
+    from answers
+    where is_current
+
+)
+
+select * from current_answers

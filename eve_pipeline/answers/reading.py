@@ -1,0 +1,80 @@
+"""Read responses into `answers`: every requested item has a row, and a failure is a status."""
+
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from eve_pipeline.answers.extraction import extract
+from eve_pipeline.answers.matching import match_label
+from eve_pipeline.answers.refusals import is_refusal
+from eve_pipeline.emotions.label_sets import Labels
+from eve_pipeline.emotions.normalisation import is_emotion_word
+from eve_pipeline.errors import EveError
+from eve_pipeline.warehouse.contract import contracts
+
+PARSER_VERSION: Final = "1"
+"""Raised with every change of what is read in a reply, label_forms.yaml included."""
+
+CELL = ["config_digest", "model", "subset", "prompt"]
+
+
+class Reading(NamedTuple):
+    """What one reply says; the label is set where the status is ok."""
+
+    status: str
+    raw_label: str | None = None
+    label: str | None = None
+    match: str | None = None
+    explanation: str | None = None
+
+
+class Asked(NamedTuple):
+    """What a reader of a reply must know of its config."""
+
+    answer_key: str
+    explanation_key: str | None
+    labels: Labels
+
+
+def read_reply(text: str, asked: Asked) -> Reading:
+    """Return what a raw reply says. A reply without JSON counts only where it is nothing but a label or an emotion word."""
+    raw_label, explanation = extract(text, asked.answer_key, asked.explanation_key)
+    if raw_label is None and (match_label(text, asked.labels) or is_emotion_word(text)):
+        raw_label = text.strip()
+    if raw_label and (match := match_label(raw_label, asked.labels)):
+        return Reading("ok", raw_label, match.label, match.match, explanation)
+    if is_refusal(raw_label or text):
+        return Reading("refusal", raw_label, explanation=explanation)
+    return Reading("out_of_vocabulary" if raw_label else "unparseable", raw_label, explanation=explanation)
+
+
+def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
+    """Return `answers`, one row a request.
+
+    Args:
+        requests: rows of table `requests`.
+        responses: rows of table `responses`, one a request_key.
+        configs: rows of table `configs`, among them each request's.
+
+    Raises:
+        EveError: a request's config is not among the configs.
+    """
+    asked = requests.join(responses.select("request_key", "text", "delivery"), on="request_key", how="left", validate="m:1")
+    current = asked.join(configs.select(*CELL, "is_current"), on=CELL, how="left", validate="m:1")
+    if unknown := current.filter(pl.col("is_current").is_null())["config_digest"].unique().sort().to_list():
+        raise EveError(f"{len(unknown)} configs of requests are not in table configs, first {unknown[0]}", "Plan the cell again.")
+    received = current.filter(pl.col("delivery") == "received").select(*CELL, "text")
+    readings = _read_each(received.unique(maintain_order=True), configs)
+    undelivered = pl.col("delivery").fill_null("missing")
+    answers = current.join(readings, on=[*CELL, "text"], how="left", nulls_equal=True).with_columns(
+        status=pl.coalesce("status", undelivered), parser_version=pl.lit(PARSER_VERSION)
+    )
+    contract = contracts()["answers"]
+    return contract.conform(answers.select(name for name in contract.columns if name in answers.columns))
+
+
+def _read_each(replies: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
+    """Return the distinct replies (CELL, text) with the fields of their readings."""
+    keys = configs.select(*CELL, "answer_key", "explanation_key", "labels").iter_rows()
+    asked = {cell: Asked(answer_key, explanation_key, tuple(labels)) for *cell, answer_key, explanation_key, labels in keys}
+    return replies

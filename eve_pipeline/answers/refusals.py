@@ -1,0 +1,23 @@
+"""Tell a refusal to answer from a reply that is merely malformed."""
+
+import re
+
+_ABLE = r"(?:can ?not|can't|could ?n[o']t|won't|will not|am not able to|'m not able to|am unable to|'m unable to|must decline)"
+_DO = r"(?:help|assist|provide|comply|fulfil|answer|analy[sz]e|identify|describe|determine|view|see|process|interpret|engage|do (?:that|this)|feel|have|say)"
+_REFUSALS = re.compile(
+    "|".join(
+        (
+            rf"\bi\W?(?:\w+ )?{_ABLE}\W+(?:\w+ ){{0,3}}?{_DO}\b",
+            rf"\b(?:sorry|apologi[sz]e|apologies|unfortunately)\b.{{0,40}}\b{_ABLE}",
+            r"\bas an? (?:ai|artificial|language|large|text)\b",
+            r"\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
+            r"\bi (?:do not|don't) (?:have|experience|possess) (?:\w+ )?(?:feelings|emotions)\b",
+            r"\bagainst (?:my|the|our) (?:\w+ )?(?:guidelines|policy|policies|programming)\b",
+        )
+    )
+)
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether the text says that the model will not or cannot answer."""
+    return bool(_REFUSALS.search(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").casefold()))

@@ -1,0 +1,286 @@
+"""`eve ...`: the pipeline from the shell."""
+
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import polars as pl
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import PROJECT, Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+datasets_app = typer.Typer(invoke_without_command=True, help="List the datasets, or add your own.")
+app.add_typer(datasets_app, name="datasets")
+
+Arguments = ParamSpec("Arguments")
+Keys = list[str]
+
+
+class Format(StrEnum):
+    """How query results are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Show an `EveError` as its two sentences and exit with 1."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except EveError as error:
+            console = Console(stderr=True)
+            console.print(f"[bold red]Error:[/] {error.problem}", highlight=False, markup=True)
+            console.print(error.hint, highlight=False, markup=False)
+            raise typer.Exit(1) from error
+
+    return run
+
+
+def show(frame: pl.DataFrame, title: str = "") -> None:
+    """Print a frame as a table, floats with three digits."""
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*("" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+    Console().print(table)
+
+
+@app.command()
+@explained
+def demo() -> None:
+    """Run the whole pipeline on the embedded dataset and models, through Dagster."""
+    from eve_pipeline.orchestration.definitions import build_definitions
+    from eve_pipeline.orchestration.demo import run_demo
+    from eve_pipeline.orchestration.instance import open_instance
+    from eve_pipeline.orchestration.launching import Launcher
+
+    settings = Settings()
+    with open_instance(settings) as instance:
+        run_demo(Launcher(build_definitions(settings), instance, settings), settings)
+    _leaderboard(settings)
+
+
+@app.command()
+@explained
+def run(
+    model: Annotated[Keys, typer.Option(help="Model to ask; repeatable.")],
+    dataset: Annotated[Keys, typer.Option(help="Dataset to ask about as a whole; repeatable.")] = [],  # noqa: B006 - typer copies it
+    subset: Annotated[Keys, typer.Option(help="Subset to ask about; repeatable.")] = [],  # noqa: B006
+    prompt: Annotated[Keys, typer.Option(help="Prompt to ask with; repeatable; default: all.")] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(min=1, help="Answers an image, for models that sample.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask about this many images only, chosen by hash.")] = None,
+    publish: Annotated[bool, typer.Option(help="Publish eve.duckdb at the end.")] = True,
+) -> None:
+    """Ask models what is missing, read the replies, publish the results."""
+    from eve_pipeline.hard_subset.items import ensure_items
+    from eve_pipeline.orchestration.reporting import report_cells
+    from eve_pipeline.responses.answering import answer_cell
+    from eve_pipeline.responses.cells import select_cells, subset_datasets
+    from eve_pipeline.responses.runner import ask_cells
+
+    settings = Settings()
+    cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
+    for key in {cell.subset for cell in cells}:
+        ensure_items(key, subset_datasets(settings)[key], settings)
+    outcomes = []
+    for outcome in ask_cells(cells, settings, repeats=repeats, limit=limit):
+        outcomes.append(outcome)
+        if not outcome.failure:
+            answer_cell(outcome.cell, settings)
+    done = [outcome.cell for outcome in outcomes if not outcome.failure]
+    report_cells(done, settings)
+    show(pl.DataFrame([{"cell": str(o.cell), "requests": o.n_requests, "asked now": o.n_asked, "errors": o.n_errors} for o in outcomes]))
+    if publish and done:
+        _publish(settings)
+    if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
+        raise EveError("; ".join(failures), "The other cells are done; run the same command again for these.")
+    if any(outcome.n_errors for outcome in outcomes):
+        raise EveError("Some requests failed", "Run the same command again: it asks only what failed.")
+
+
+@app.command()
+@explained
+def plan(
+    model: Annotated[Keys, typer.Option(help="Model to ask; repeatable.")],
+    dataset: Annotated[Keys, typer.Option(help="Dataset as a whole; repeatable.")] = [],  # noqa: B006
+    subset: Annotated[Keys, typer.Option(help="Subset; repeatable.")] = [],  # noqa: B006
+    prompt: Annotated[Keys, typer.Option(help="Prompt; repeatable; default: all.")] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(min=1, help="Answers an image.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="This many images only.")] = None,
+) -> None:
+    """Show what `eve run` with the same options would ask; nothing is asked."""
+    from eve_pipeline.hard_subset.items import ensure_items
+    from eve_pipeline.responses.cells import select_cells, subset_datasets
+    from eve_pipeline.responses.planning import plan_cell
+
+    settings = Settings()
+    cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
+    for key in {cell.subset for cell in cells}:
+        ensure_items(key, subset_datasets(settings)[key], settings)
+    plans = [plan_cell(cell, settings, repeats=repeats, limit=limit) for cell in cells]
+    show(pl.DataFrame([{"cell": str(p.cell), "wanted": p.wanted.height, "missing": p.missing.height} for p in plans]))
+    n_missing = pl.concat([p.missing for p in plans])["request_key"].n_unique()
+    Console().print(f"{n_missing} requests to make; cells that share pictures and settings share requests.")
+
+
+@app.command()
+@explained
+def publish() -> None:
+    """Build eve.duckdb from the Parquet tables and the SQL models, test it, and switch to it."""
+    _publish(Settings())
+
+
+@datasets_app.callback()
+@explained
+def datasets(context: typer.Context) -> None:
+    """List the datasets, their readers, subsets and images."""
+    from eve_pipeline.datasets.registry import dataset_entries
+    from eve_pipeline.warehouse.paths import Warehouse
+    from eve_pipeline.warehouse.tables import read_table
+
+    if context.invoked_subcommand:
+        return
+    settings = Settings()
+    rows = []
+    for entry in dataset_entries(settings).values():
+        file = Warehouse.of(settings).file("images", entry.key)
+        n_images = read_table("images", [file]).height if file.exists() else None
+        rows.append({"dataset": entry.key, "reader": entry.reader, "subsets": ", ".join(entry.subsets), "images": n_images})
+    show(pl.DataFrame(rows, schema_overrides={"images": pl.Int64}))
+
+
+@datasets_app.command("add")
+@explained
+def add(
+    name: Annotated[str, typer.Argument(help="Key of the dataset.")],
+    reader: Annotated[str, typer.Option(help="abstract, artphoto, folder or manifest.")],
+    path: Annotated[Path, typer.Option(help="Folder, or the manifest file.")],
+    labels: Annotated[str | None, typer.Option(help="Label list to prompt with.")] = None,
+    rating_scale: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest rating.")] = None,
+) -> None:
+    """Add your own dataset; it is read once first, so that what is wrong with it shows now."""
+    from eve_pipeline.datasets.adding import add_dataset
+
+    settings = Settings()
+    entry = add_dataset(name, reader, path, settings, rating_scale=rating_scale, labels=labels)
+    Console().print(
+        f"Added dataset {entry.key!r}. Ask a model about it: eve run --dataset {entry.key} --model demo-llava-base --prompt simple"
+    )
+
+
+@app.command()
+@explained
+def models() -> None:
+    """List the models that can be asked."""
+    from eve_pipeline.vlms.registry import model_entries
+
+    rows = [{"model": e.key, "backend": e.backend, "id": e.id, "at": str(e.base_url or "")} for e in model_entries(Settings()).values()]
+    show(pl.DataFrame(rows))
+
+
+@app.command()
+@explained
+def prompts(text: Annotated[bool, typer.Option(help="Show the texts too.")] = False) -> None:
+    """List the prompt variants."""
+    from eve_pipeline.prompts.variants import prompt_variants
+
+    variants = prompt_variants(Settings()).values()
+    rows = [{"prompt": v.key, "revision": v.revision, "description": v.description} | ({"text": v.text} if text else {}) for v in variants]
+    show(pl.DataFrame(rows))
+
+
+@app.command()
+@explained
+def sql(
+    query: Annotated[str | None, typer.Argument(help="Exactly one SELECT.")] = None,
+    named: Annotated[str | None, typer.Option(help="Run sql/NAME.sql instead; `list` lists them.")] = None,
+    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,  # noqa: A002 - the option's name
+    output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+) -> None:
+    """Ask eve.duckdb a question, read-only."""
+    from eve_pipeline.warehouse.paths import Warehouse
+    from eve_pipeline.warehouse.query import named_queries, run_query
+
+    settings = Settings()
+    queries = named_queries(settings)
+    if named == "list" or (query is None and named is None):
+        show(pl.DataFrame([{"query": name, "answers": found.answers} for name, found in queries.items()]))
+        return
+    if named is not None and named not in queries:
+        raise EveError(f"There is no named query {named!r}", f"Known: {', '.join(queries)}.")
+    _write(run_query(Warehouse.of(settings).database, queries[named].sql if named else str(query)), format, output)
+
+
+@app.command()
+@explained
+def doctor() -> None:
+    """Check that everything the pipeline needs is there, and say what to do where it is not."""
+    from eve_pipeline.doctor import diagnose
+
+    findings = diagnose(Settings())
+    show(pl.DataFrame([{"": "ok" if f.is_ok else "!!", "what": f.what, "found": f.found, "to do": f.to_do} for f in findings]))
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+@explained
+def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> None:
+    """Open the Dagster UI on EVE_HOME."""
+    from eve_pipeline.orchestration.instance import dagster_home
+
+    settings = Settings()
+    environment = os.environ | {"EVE_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home(settings)), "DO_NOT_TRACK": "1"}
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
+
+
+def _publish(settings: Settings) -> None:
+    from eve_pipeline.warehouse.paths import Warehouse
+    from eve_pipeline.warehouse.publish import publish
+
+    publish(Warehouse.of(settings), settings)
+    Console().print(f"Published {Warehouse.of(settings).database}")
+
+
+def _leaderboard(settings: Settings) -> None:
+    from eve_pipeline.warehouse.paths import Warehouse
+    from eve_pipeline.warehouse.query import named_queries, run_query
+
+    warehouse = Warehouse.of(settings)
+    show(run_query(warehouse.database, named_queries(settings)["leaderboard"].sql), title="Leaderboard")
+    paths = {
+        "results (DuckDB)": warehouse.database,
+        "tables (Parquet)": warehouse.home / "warehouse",
+        "runs (Dagster)": warehouse.home / "dagster",
+    }
+    for what, path in paths.items():
+        Console().print(f"{what:18} {path}", highlight=False, soft_wrap=True)
+
+
+def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
+    if form is Format.table and output is None:
+        show(frame)
+        return
+    writers = {Format.csv: frame.write_csv, Format.json: frame.write_json, Format.parquet: frame.write_parquet}
+    if form not in writers:
+        raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
+    if output is None:
+        writers[form](sys.stdout.buffer)
+    else:
+        writers[form](output)

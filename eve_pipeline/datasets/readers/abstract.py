@@ -1,0 +1,47 @@
+"""The Abstract dataset (Machajdik & Hanbury, ACM Multimedia 2010): image files and ABSTRACT_groundTruth.csv with each image's votes.
+
+The CSV quotes its header and names singly; its first header is empty, the others are the labels.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from eve_pipeline.datasets.reading import Reading, image_files, rejections, require_file
+from eve_pipeline.datasets.registry import DatasetEntry
+from eve_pipeline.datasets.votes import tally
+from eve_pipeline.emotions.label_sets import Labels
+from eve_pipeline.errors import EveError
+
+DEFAULT_LABELS = "abstract"
+GROUND_TRUTH = "ABSTRACT_groundTruth.csv"
+
+
+def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
+    """Read a folder with ABSTRACT_groundTruth.csv; images it does not list are rejected.
+
+    Raises:
+        EveError: there is no ground truth or no image, the header is not that of the labels, or a vote is not possible.
+    """
+    votes = _read_votes(require_file(location / GROUND_TRUTH, "the Abstract dataset's votes"), labels)
+    files = image_files(location, "abstract_0001.jpg and so on")
+    on_disk = {name.lower(): name for name in files}
+    votes = votes.with_columns(pl.col("path").str.to_lowercase().replace_strict(on_disk, default=pl.col("path")))
+    unlisted = pl.DataFrame({"path": files}).join(votes, on="path", how="anti", maintain_order="left")
+    return Reading(tally(votes), rejections(unlisted, "nothing usable", pl.lit(f"not listed in {GROUND_TRUTH}")))
+
+
+def _read_votes(file: Path, labels: Labels) -> pl.DataFrame:
+    try:
+        table = pl.read_csv(file, quote_char="'", infer_schema=False)
+        first, *named = table.columns
+        header = {name.strip().casefold(): name for name in named}
+        if header.keys() != {label.casefold() for label in labels}:
+            raise EveError(
+                f"Expected the columns '', {', '.join(labels)} in {file}; found {', '.join(map(repr, table.columns))}",
+                "Correct the dataset's path or its labels.",
+            )
+        counts = (pl.col(header[label.casefold()]).str.strip_chars().cast(pl.Float64).alias(label) for label in labels)
+        return table.select(pl.col(first).str.strip_chars().alias("path"), *counts)
+    except pl.exceptions.PolarsError as error:
+        raise EveError(f"{file} is not a table of votes: {error}", "Get the file again.") from error

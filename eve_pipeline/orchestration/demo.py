@@ -1,0 +1,32 @@
+"""The demo: the whole pipeline on the data and models that come with the project."""
+
+import dagster as dg
+
+from eve_pipeline.orchestration.launching import Launcher
+from eve_pipeline.responses.cells import select_cells
+from eve_pipeline.settings import Settings
+
+DATASET = "sample"
+SUBSETS = ("sample", "sample-hard")
+MODELS = ("demo-llava-small", "demo-llava-base")
+
+
+def run_demo(launcher: Launcher, settings: Settings) -> None:
+    """Prepare the dataset, ask both models with every prompt about both subsets, and publish."""
+    launcher.prepare(DATASET)
+    launcher.evaluate(select_cells(settings, models=MODELS, subsets=SUBSETS))
+    launcher.publish()
+
+
+@dg.op
+def run_everything(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Launch the three jobs one after the other; each is a run of its own."""
+    from eve_pipeline.orchestration.definitions import build_definitions
+
+    run_demo(Launcher(build_definitions(settings), context.instance, settings), settings)
+
+
+@dg.job(description="Prepare, evaluate and publish the demo's dataset and models.")
+def demo() -> None:
+    """Run the whole pipeline on the embedded data and models."""
+    run_everything()

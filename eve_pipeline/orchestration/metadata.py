@@ -1,0 +1,20 @@
+"""What people see beside a materialization."""
+
+import base64
+
+import dagster as dg
+import polars as pl
+
+PREVIEW_ROWS = 8
+
+
+def table(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
+    """Return the first rows of a frame as a Markdown table."""
+    with pl.Config(tbl_formatting="ASCII_MARKDOWN", tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_rows=rows):
+        pl.Config.set_tbl_cols(-1).set_fmt_str_lengths(80)
+        return dg.MetadataValue.md(str(frame.head(rows)))
+
+
+def picture(jpeg: bytes, description: str) -> dg.MarkdownMetadataValue:
+    """Return a JPEG as an inline picture."""
+    return dg.MetadataValue.md(f"![{description}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})")

@@ -1,0 +1,59 @@
+"""Partitions: `dataset`, and the grid `model` x `task`, all fed from the registries."""
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from eve_pipeline.datasets.registry import dataset_entries
+from eve_pipeline.responses.cells import Cell, tasks
+from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.registry import model_entries
+
+DATASETS = dg.DynamicPartitionsDefinition(name="dataset")
+MODELS = dg.DynamicPartitionsDefinition(name="model")
+TASKS = dg.DynamicPartitionsDefinition(name="task")
+GRID = dg.MultiPartitionsDefinition({"model": MODELS, "task": TASKS})
+
+
+def registered_keys(settings: Settings) -> dict[str, list[str]]:
+    """Return the keys that each dimension has by the registries."""
+    return {"dataset": list(dataset_entries(settings)), "model": list(model_entries(settings)), "task": tasks(settings)}
+
+
+def sync_partitions(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Make the partitions what the registries say."""
+    for dimension, keys in registered_keys(settings).items():
+        known = instance.get_dynamic_partitions(dimension)
+        if new := [key for key in keys if key not in known]:
+            instance.add_dynamic_partitions(dimension, new)
+        for gone in set(known) - set(keys):
+            instance.delete_dynamic_partition(dimension, gone)
+
+
+def partition_of(cell: Cell) -> dg.MultiPartitionKey:
+    """Return a cell's partition key."""
+    return dg.MultiPartitionKey({"model": cell.model, "task": cell.task})
+
+
+def cells_of(context: dg.AssetExecutionContext) -> list[Cell]:
+    """Return the cells of a run.
+
+    Raises:
+        dagster.Failure: the run has none, as happens to a key range across both dimensions.
+    """
+    keys = [GRID.get_partition_key_from_str(str(key)).keys_by_dimension for key in context.partition_keys]
+    if not keys:
+        raise dg.Failure("The run selects no cell; a range of keys must stay within one model or one task.")
+    return [Cell.of(key["model"], key["task"]) for key in keys]
+
+
+def ranges_of(cells: Iterable[Cell], instance: dg.DagsterInstance) -> list[tuple[str, str]]:
+    """Return first and last partition key of the fewest key ranges that hold exactly the cells, each within one model."""
+    position = {task: number for number, task in enumerate(instance.get_dynamic_partitions("task"))}
+    ranges: list[tuple[Cell, Cell]] = []
+    for cell in sorted(cells, key=lambda cell: (cell.model, position[cell.task])):
+        if ranges and ranges[-1][1].model == cell.model and position[ranges[-1][1].task] + 1 == position[cell.task]:
+            ranges[-1] = (ranges[-1][0], cell)
+        else:
+            ranges.append((cell, cell))
+    return [(partition_of(first), partition_of(last)) for first, last in ranges]

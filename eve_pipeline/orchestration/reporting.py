@@ -1,0 +1,19 @@
+"""Tell Dagster what was done outside it, so that the UI shows it."""
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from eve_pipeline.orchestration.instance import open_instance
+from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
+from eve_pipeline.responses.cells import Cell
+from eve_pipeline.settings import Settings
+
+
+def report_cells(cells: Iterable[Cell], settings: Settings) -> None:
+    """Report cells that `eve run` asked and read as materialized."""
+    with open_instance(settings) as instance:
+        sync_partitions(instance, settings)
+        for cell in cells:
+            for table in ("configs", "requests", "responses", "answers"):
+                instance.report_runless_asset_event(dg.AssetMaterialization(table, partition=partition_of(cell)))

@@ -1,0 +1,1 @@
+"""Ask models, once for each request key, and keep every reply."""

@@ -1,0 +1,48 @@
+"""Content addresses of answers: equal keys mean that asking again could not be told apart."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import polars as pl
+import rfc8785
+
+from eve_pipeline.prompts.rendering import RenderedPrompt
+from eve_pipeline.vlms.registry import ModelEntry
+
+KEY_VERSION = 1
+
+
+def canonical_parameters(entry: ModelEntry, revision: str, prompt: RenderedPrompt) -> str:
+    """Return the canonical JSON (RFC 8785) of everything that can change an answer by intent; absent options are left out."""
+    options = {
+        "key_version": KEY_VERSION,
+        "model": {"id": entry.id, "revision": revision},
+        "parameters": entry.parameters.model_dump(),
+        "dtype": entry.dtype,
+        "image": entry.image.model_dump(),
+        "response_format": entry.response_format,
+        "prompt": prompt.text,
+    }
+    return rfc8785.dumps(_present(options)).decode()
+
+
+def config_digest(canonical: str) -> str:
+    """Return the SHA-256 in hex of a configuration's canonical JSON."""
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def with_request_keys(requests: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame (config_digest, image_sha256, repeat, ...) with `request_key` = SHA-256 of the three, joined as text."""
+    with duckdb.connect() as connection:
+        connection.register("requests", requests)
+        keyed: pl.DataFrame = connection.sql("select *, sha256(config_digest || image_sha256 || repeat) as request_key from requests").pl()
+        return keyed
+
+
+def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if not isinstance(value, Mapping):
+        return value
+    present = {name: _present(part) for name, part in value.items() if part is not None}
+    return {name: part for name, part in present.items() if part != {}}

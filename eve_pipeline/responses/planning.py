@@ -1,0 +1,118 @@
+"""What a cell asks for, and what of that is missing."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from eve_pipeline.emotions.affect import sentiments
+from eve_pipeline.emotions.label_sets import resolve_labels
+from eve_pipeline.errors import EveError
+from eve_pipeline.prompts.rendering import render
+from eve_pipeline.prompts.variants import prompt_variant
+from eve_pipeline.registry import pick
+from eve_pipeline.responses.cells import Cell, subset_datasets
+from eve_pipeline.responses.keys import KEY_VERSION, canonical_parameters, config_digest, with_request_keys
+from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.registry import ModelEntry, model_entry
+from eve_pipeline.vlms.revisions import model_revision
+from eve_pipeline.warehouse.contract import contracts
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.response_parts import unanswered
+from eve_pipeline.warehouse.tables import read_table
+
+
+class Plan(NamedTuple):
+    """A cell's tables `configs` and `requests` as they will be, and which of the requests are to be asked now."""
+
+    cell: Cell
+    configs: pl.DataFrame
+    requests: pl.DataFrame
+    wanted: pl.DataFrame
+    missing: pl.DataFrame
+
+
+def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | None = None) -> Plan:
+    """Return what the cell asks for now: all its images, or the `limit` whose hashes come first, each `repeats` times.
+
+    Requests of earlier runs stay, as far as their images are still in the subset.
+
+    Raises:
+        EveError: the subset is not materialized, the model's revision cannot be resolved, or a greedy model is to repeat.
+    """
+    entry = model_entry(cell.model, settings)
+    if repeats > 1 and entry.is_greedy:
+        raise EveError(
+            f"Model {entry.key!r} decodes greedily: asking {repeats} times gives one answer {repeats} times",
+            "Set its parameters.temperature above 0 in a models.yaml entry of another key, or leave out --repeats.",
+        )
+    warehouse = Warehouse.of(settings)
+    configs = cell_configs(cell, entry, settings)
+    possible = configs.select("config_digest", "model", "subset", "prompt").join(subset_items(cell, warehouse), how="cross")
+    chosen = possible.filter(pl.col("image_sha256").rank("dense").over("config_digest") <= limit) if limit else possible
+    repetitions = pl.DataFrame({"repeat": range(repeats)}, schema={"repeat": pl.Int64})
+    wanted = with_request_keys(chosen.join(repetitions, how="cross").with_columns(origin=pl.lit("asked")))
+    return Plan(
+        cell=cell,
+        configs=_with_earlier_configs(configs, cell, warehouse),
+        requests=_with_earlier_requests(wanted, possible, cell, warehouse),
+        wanted=wanted,
+        missing=unanswered(wanted, warehouse),
+    )
+
+
+def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFrame:
+    """Return the cell's current rows of `configs`, one for each text that its prompt asks."""
+    prompt = prompt_variant(cell.prompt, settings)
+    labels = resolve_labels(pick(subset_datasets(settings), cell.subset, "subset").labels, settings)
+    revision = model_revision(entry)
+    rows = []
+    for rendered in render(prompt, labels, sentiments(settings)):
+        canonical = canonical_parameters(entry, revision, rendered)
+        rows.append(
+            cell._asdict()
+            | {
+                "config_digest": config_digest(canonical),
+                "key_version": KEY_VERSION,
+                "model_id": entry.id,
+                "model_revision": revision,
+                "prompt_revision": prompt.revision,
+                "answer_key": prompt.answer_key,
+                "explanation_key": prompt.explanation_key,
+                "is_open": prompt.is_open,
+                "label_order": rendered.label_order,
+                "labels": labels,
+                "rendered_prompt": rendered.text,
+                "parameters": canonical,
+                "is_current": True,
+            }
+        )
+    return pl.DataFrame(rows, schema=contracts()["configs"].polars_schema)
+
+
+def subset_items(cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
+    """Return the images of the cell's subset: dataset, image_id, image_sha256.
+
+    Raises:
+        EveError: the subset is not materialized.
+    """
+    file = warehouse.file("benchmark_items", cell.subset)
+    if not file.exists():
+        raise EveError(f"Subset {cell.subset!r} is not materialized", "Materialize its dataset first: eve run or the Dagster UI does it.")
+    items = read_table("benchmark_items", [file])
+    images = read_table("images", [warehouse.file("images", dataset) for dataset in items["dataset"].unique()])
+    return items.join(images, on=["dataset", "image_id"]).select("dataset", "image_id", pl.col("sha256").alias("image_sha256"))
+
+
+def _with_earlier_configs(configs: pl.DataFrame, cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
+    earlier = read_table("configs", [warehouse.file("configs", cell.model, cell.task)])
+    replaced = earlier.join(configs, on="config_digest", how="anti").with_columns(is_current=pl.lit(value=False))
+    return pl.concat([configs, replaced])
+
+
+def _with_earlier_requests(wanted: pl.DataFrame, possible: pl.DataFrame, cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
+    earlier = read_table("requests", [warehouse.file("requests", cell.model, cell.task)])
+    of_other_configs = earlier.join(possible, on="config_digest", how="anti")
+    still_possible = earlier.join(possible, on=["config_digest", "dataset", "image_id", "image_sha256"], how="semi")
+    names = contracts()["requests"].polars_schema.names()
+    together = pl.concat([wanted.select(names), of_other_configs, still_possible])
+    return together.unique(contracts()["requests"].key, keep="first", maintain_order=True)

@@ -1,0 +1,98 @@
+"""Model entries: assets_data/models.yaml and the user's EVE_HOME/models.yaml."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from eve_pipeline.registry import Key, pick, read_file
+from eve_pipeline.settings import Settings
+
+
+class Parameters(BaseModel):
+    """Decoding: temperature 0 is greedy; None leaves a parameter to the model or provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_new_tokens: int = Field(512, ge=1)
+    temperature: float | None = Field(0, ge=0)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int = 0
+
+
+class ImagePreparation(BaseModel):
+    """What is done to an image before it is sent; by default nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    detail: Literal["low", "high", "auto"] | None = None
+
+
+class Prices(BaseModel):
+    """USD per million tokens, and the day on which they were read at `source`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input_usd: float = Field(ge=0)
+    output_usd: float = Field(ge=0)
+    read_on: date
+    source: str
+
+
+class Limits(BaseModel):
+    """How hard to work a model: images a batch (local) and requests in flight (servers)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_size: int = Field(16, ge=1)
+    max_in_flight: int = Field(16, ge=1)
+    timeout_s: float = Field(120, gt=0)
+
+
+class ModelEntry(BaseModel):
+    """One model: who answers, and everything that can change its answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Key
+    backend: Literal["transformers", "openai"]
+    id: str
+    path: Path | None = Field(None, description="folder of a local checkpoint, relative to the file of the entry")
+    revision: str | None = None
+    parameters: Parameters = Parameters()
+    image: ImagePreparation = ImagePreparation()
+    response_format: Literal["json_object"] | None = None
+    dtype: Literal["float32", "float16", "bfloat16"] | None = None
+    trust_remote_code: bool = False
+    base_url: str | None = None
+    api_key_env: str | None = None
+    prices: Prices | None = None
+    limits: Limits = Limits()
+    description: str = ""
+
+    @field_validator("path")
+    @classmethod
+    def _beside_the_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        return path and Path((info.context or {}).get("folder", "."), path.expanduser())
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.trust_remote_code and not self.revision:
+            raise ValueError("trust_remote_code needs a revision: the commit whose code you have read")
+        return self
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether asking again gives the same answer."""
+        return self.parameters.temperature == 0
+
+
+def model_entries(settings: Settings) -> dict[str, ModelEntry]:
+    """Return the shipped and the user's entries by key."""
+    return read_file(ModelEntry, [settings.assets_data / "models.yaml", settings.home / "models.yaml"])
+
+
+def model_entry(key: str, settings: Settings) -> ModelEntry:
+    """Return one entry by key."""
+    return pick(model_entries(settings), key, "model")

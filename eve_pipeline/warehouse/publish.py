@@ -1,0 +1,127 @@
+"""Build a fresh DuckDB file from the warehouse and switch the link to it; readers never wait and never see half of one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock
+from ulid import ULID
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.raw_schema import create_raw_schema
+
+KEPT = 3
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A database in the making, and what dbt needs to know to fill it."""
+
+    folder: Path
+    dbt: Path
+    project: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file; on success its folder is renamed to `published/<ulid>`."""
+        return self.folder / "eve.duckdb"
+
+    @property
+    def target(self) -> Path:
+        """Where dbt writes artifacts; kept between publications, so that dbt parses only what has changed."""
+        return self.dbt / "target"
+
+    @property
+    def log(self) -> Path:
+        """The log of dbt."""
+        return self.dbt / "logs" / "dbt.log"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables with which any dbt command works on this database."""
+        return {
+            "EVE_PUBLICATION": str(self.database),
+            "DBT_PROJECT_DIR": str(self.project),
+            "DBT_PROFILES_DIR": str(self.project),
+            "DBT_TARGET_PATH": str(self.target),
+            "DBT_LOG_PATH": str(self.log.parent),
+            "DBT_LOG_LEVEL_FILE": "info",  # at debug, a quarter of the time goes into the log
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+        }
+
+
+@contextmanager
+def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publication]:
+    """Yield a new database with schema `raw` filled and no connection open; publish it unless the body raises.
+
+    One at a time: a second publisher waits. Whatever is raised, the last published database stays as it was.
+
+    Raises:
+        EveError: a Parquet file is damaged, of another table, or newer than this program.
+    """
+    with FileLock(warehouse.lock("publish")):
+        # The name is always the same: dbt parses everything again when the path in its profile changes.
+        building = Publication(warehouse.publications / ".building", warehouse.home / "dbt", settings.dbt_project)
+        shutil.rmtree(building.folder, ignore_errors=True)
+        building.folder.mkdir(parents=True)
+        try:
+            with duckdb.connect(building.database) as connection:
+                create_raw_schema(connection, warehouse)
+            yield building
+            with duckdb.connect(building.database) as connection:
+                connection.execute("CHECKPOINT")
+            _switch(warehouse, building)
+        finally:
+            shutil.rmtree(building.folder, ignore_errors=True)
+
+
+def _switch(warehouse: Warehouse, building: Publication) -> None:
+    folder = building.folder.rename(warehouse.publications / str(ULID()))
+    link = warehouse.database.with_name(f".{warehouse.database.name}.{folder.name}")
+    link.symlink_to((folder / building.database.name).relative_to(warehouse.home))
+    link.replace(warehouse.database)
+    for outdated in sorted(warehouse.publications.iterdir())[:-KEPT]:
+        shutil.rmtree(outdated)
+
+
+def publish(warehouse: Warehouse, settings: Settings) -> Path:
+    """Build all SQL models, test them, and return the published database's file.
+
+    Raises:
+        EveError: a model or a test of error severity failed, or a Parquet file cannot be used; nothing is published.
+    """
+    with publication(warehouse, settings) as building:
+        run_dbt(building, "build", "--exclude-resource-type", "unit_test")
+    return warehouse.database.resolve()
+
+
+def run_dbt(building: Publication, *arguments: str) -> None:
+    """Run a dbt command on a publication, in its own process: dbt keeps a connection open for as long as its process lives.
+
+    Raises:
+        EveError: the command failed; it names the models and tests that did.
+    """
+    results = building.target / "run_results.json"
+    results.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--quiet", *arguments]
+    finished = subprocess.run(command, env={**os.environ, **building.environment}, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        failed = _failures(results) or [finished.stdout.strip() or finished.stderr.strip()]
+        raise EveError(f"dbt failed: {'; '.join(failed)}", f"See {building.log}; the last published database stays in place.")
+
+
+def _failures(results: Path) -> list[str]:
+    if not results.exists():
+        return []
+    rows = json.loads(results.read_text(encoding="utf-8"))["results"]
+    return [f"{row['unique_id'].split('.')[2]} ({row['message']})" for row in rows if row["status"] in {"error", "fail"}]

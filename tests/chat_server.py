@@ -1,0 +1,79 @@
+"""A real OpenAI-compatible chat server for tests: equal images get equal answers, faults can be asked for."""
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+LABELS = ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness")
+
+
+class ChatServer:
+    """Listens on a free loopback port; `seen` holds (image digest, body) of each request, `headers` its headers."""
+
+    def __init__(self) -> None:
+        self.latency_s = 0.0
+        self.fault: Callable[[int], int] = lambda _: 0  # HTTP status by request number, 0 for none
+        self.finish_reason = "stop"
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
+        self.lock = threading.Lock()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def label(self, image: bytes) -> str:
+        """The emotion that the server sees in an image's bytes."""
+        return LABELS[hashlib.sha256(image).digest()[0] % len(LABELS)]
+
+    def answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return status and body of the reply."""
+        parts = body["messages"][0]["content"]
+        url = next(part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+        image = base64.b64decode(url.partition(",")[2])
+        with self.lock:
+            self.seen.append((hashlib.sha256(image).hexdigest(), body))
+            number = len(self.seen)
+        time.sleep(self.latency_s)
+        if status := self.fault(number):
+            return status, {"error": {"message": f"fault {status}", "type": "fault"}}
+        message = {"role": "assistant", "content": json.dumps({"prediction": self.label(image)})}
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
+        usage = {"prompt_tokens": 100, "completion_tokens": 8, "total_tokens": 108}
+        return 200, {
+            "id": "1", "object": "chat.completion", "created": 0, "model": "stub-served", "choices": [choice],
+            "usage": usage, "system_fingerprint": "fp",
+        }  # fmt: skip
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                server.headers.append({name.lower(): value for name, value in self.headers.items()})
+                status, reply = server.answer(body)
+                content = json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler

@@ -1,0 +1,69 @@
+"""Shared fixtures: an empty EVE_HOME, a small dataset of real files, and a real OpenAI-compatible server on loopback."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from eve_pipeline.settings import Settings
+from tests.chat_server import ChatServer
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of an empty EVE_HOME."""
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def chat_server() -> Iterator[ChatServer]:
+    """A server that answers each image with an emotion chosen by its bytes."""
+    with ChatServer() as server:
+        yield server
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A class folder of 24 distinct JPEG files, three a Mikels emotion."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photographs"
+    for label in ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness"):
+        (folder / label).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number}.jpg")
+    return folder
+
+
+@pytest.fixture
+def add_model(settings: Settings) -> Callable[..., None]:
+    """A function that adds an entry to the user's models.yaml."""
+
+    def add(key: str, **fields: object) -> None:
+        file = settings.home / "models.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        entries = yaml.safe_load(file.read_text()) if file.exists() else {}
+        file.write_text(yaml.safe_dump(entries | {key: fields}))
+
+    return add
+
+
+@pytest.fixture
+def prepared(settings: Settings, photographs: Path, chat_server: ChatServer, add_model: Callable[..., None]) -> Settings:
+    """Settings of an EVE_HOME with the dataset `photos` materialized and the model `served` on the chat server."""
+    from eve_pipeline.datasets.adding import add_dataset
+    from eve_pipeline.datasets.catalogue import build_images
+    from eve_pipeline.hard_subset.items import build_items
+    from eve_pipeline.warehouse.paths import Warehouse
+
+    entry = add_dataset("photos", "folder", photographs, settings, labels="mikels")
+    build_images(entry, settings, Warehouse.of(settings))
+    build_items(entry, Warehouse.of(settings))
+    add_model("served", backend="openai", id="stub", base_url=chat_server.url, limits={"max_in_flight": 4})
+    return settings

@@ -1,0 +1,90 @@
+import os
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from eve_pipeline.datasets.catalogue import build_images
+from eve_pipeline.datasets.registry import DatasetEntry
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import PROJECT, Settings
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.tables import read_table
+
+OASIS = Path(os.environ.get("EVE_TEST_OASIS", PROJECT.parent / "shared" / "data" / "oasis"))
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Warehouse:
+    return Warehouse.of(settings)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, paint) -> Path:
+    root = tmp_path / "pictures"
+    for name in ("fear/1.jpg", "fear/2.jpg", "awe/1.jpg", "boredom/1.jpg"):
+        paint(root / name)
+    (root / "awe" / "2.jpg").write_bytes(b"no image")
+    return root
+
+
+def table(name: str, warehouse: Warehouse) -> pl.DataFrame:
+    return read_table(name, [warehouse.file(name, "mine")])
+
+
+def test_both_tables_are_written(pictures: Path, entry, settings: Settings, warehouse: Warehouse):
+    summary = build_images(entry(reader="folder", path=pictures), settings, warehouse)
+    images, rejected = table("images", warehouse), table("rejected_images", warehouse)
+    assert images.select("dataset", "image_id", "label").rows() == [
+        ("mine", "awe/1.jpg", "awe"),
+        ("mine", "fear/1.jpg", "fear"),
+        ("mine", "fear/2.jpg", "fear"),
+    ]
+    assert rejected.select("dataset", "path", "reason").rows() == [
+        ("mine", "awe/2.jpg", "unreadable"),
+        ("mine", "boredom/1.jpg", "unknown label"),
+    ]
+    assert summary.labels == {"fear": 2, "awe": 1}
+    assert summary.reasons == {"unreadable": 1, "unknown label": 1}
+
+
+def test_no_usable_image_keeps_the_previous_tables(pictures: Path, entry, settings: Settings, warehouse: Warehouse):
+    mine = entry(reader="folder", path=pictures)
+    build_images(mine, settings, warehouse)
+    before = table("images", warehouse), table("rejected_images", warehouse)
+    for image in pictures.rglob("*.jpg"):
+        image.write_bytes(b"no image")
+    with pytest.raises(EveError, match="'mine' in .*pictures has no usable image: 4 unreadable, 1 unknown label"):
+        build_images(mine, settings, warehouse)
+    assert table("images", warehouse).equals(before[0])
+    assert table("rejected_images", warehouse).equals(before[1])
+
+
+def test_a_row_that_reader_and_verification_reject_is_rejected_once(tmp_path: Path, entry, settings: Settings, warehouse: Warehouse, paint):
+    paint(tmp_path / "a.jpg")
+    (tmp_path / "m.csv").write_text("image,label\na.jpg,fear\nb.jpg,boredom\nb.jpg,fear\n")
+    rejected = build_images(entry(path=tmp_path / "m.csv"), settings, warehouse).rejected
+    assert rejected.select("path", "reason").rows() == [("b.jpg", "unknown label")]
+    assert "'boredom' is none of" in rejected["detail"][0]
+    assert "no file" in rejected["detail"][0]
+
+
+def test_a_dataset_is_drawn_first_and_alike_each_time(settings: Settings, warehouse: Warehouse):
+    drawn = DatasetEntry.model_validate({"key": "mine", "reader": "abstract", "labels": "abstract", "draw": {"seed": 3, "per_emotion": 2}})
+    first = build_images(drawn, settings, warehouse)
+    assert first.images.height == 16
+    assert first.rejected.is_empty()
+    assert first.images["n_votes"].unique().to_list() == [14]
+    assert build_images(drawn, settings, warehouse).images.equals(first.images)
+
+
+@pytest.mark.skipif(not OASIS.is_dir(), reason=f"the OASIS photographs are not at {OASIS}; EVE_TEST_OASIS says where they are")
+def test_photographs_with_ratings_only(entry, settings: Settings, warehouse: Warehouse):
+    summary = build_images(entry(path=OASIS / "ratings.csv", rating_scale=(1, 7)), settings, warehouse)
+    images = table("images", warehouse)
+    assert (images.height, summary.rejected.height) == (502, 0)
+    assert Counter(images["label_status"]) == {"none": 502}
+    assert set(images.select("width", "height", "rating_min", "rating_max", "neutral_band").iter_rows()) == {(320, 256, 1.0, 7.0, 0.0)}
+    acorns = images.row(by_predicate=pl.col("image_id") == "images/acorns_1.jpg", named=True)
+    assert (acorns["valence"], acorns["arousal"], acorns["attributes"]) == (4.6863, 2.3465, '{"category":"objects"}')

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from eve_pipeline.datasets.reading import image_files, require_file, require_within, spell_labels, with_rating_scale
+from eve_pipeline.errors import EveError
+
+
+def test_images_are_listed_in_order_without_hidden_files(tmp_path: Path, paint):
+    for name in ("b.JPG", "a/é 1.png", "a/.hidden.jpg", "__MACOSX/a.jpg"):
+        paint(tmp_path / name, format="PNG" if name.endswith("png") else "JPEG")
+    (tmp_path / "notes.txt").write_text("no image")
+    assert image_files(tmp_path, "images") == ["a/é 1.png", "b.JPG"]
+
+
+def test_a_link_to_a_folder_is_listed_and_not_followed(tmp_path: Path, paint):
+    paint(tmp_path / "elsewhere" / "1.jpg")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "fear").symlink_to(tmp_path / "elsewhere")
+    assert image_files(tmp_path / "root", "images") == ["fear"]
+
+
+def test_errors_name_what_was_expected_and_found(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(EveError, match=r"Expected holiday pictures in .*; found .* with notes\.txt"):
+        image_files(tmp_path, "holiday pictures")
+    with pytest.raises(EveError, match=r"Expected holiday pictures in .*absent; found .* with notes\.txt"):
+        image_files(tmp_path / "absent", "holiday pictures")
+    with pytest.raises(EveError, match=r"Expected votes at .*v\.csv; found no folder .*absent"):
+        require_file(tmp_path / "absent" / "v.csv", "votes")
+
+
+def test_long_folders_are_cut(tmp_path: Path):
+    for index in range(10):
+        (tmp_path / f"{index}.txt").touch()
+    with pytest.raises(EveError, match=r"7\.txt and 2 more"):
+        require_file(tmp_path / "v.csv", "votes")
+
+
+def test_labels_are_spelled_as_in_the_list():
+    frame = pl.DataFrame({"path": list("abcd"), "label": [" FEAR", "sad", None, "boredom"]})
+    images, rejected = spell_labels(frame, ("Fear", "sadness"), {"sad": "sadness"})
+    assert images.rows() == [("a", "Fear", "single"), ("b", "sadness", "single"), ("c", None, "none")]
+    assert rejected.rows() == [("d", "unknown label", "'boredom' is none of the labels Fear, sadness")]
+
+
+def test_a_synonym_never_replaces_a_label_of_the_list():
+    frame = pl.DataFrame({"path": ["a"], "label": ["sad"]})
+    assert spell_labels(frame, ("sad", "sadness"), {"sad": "sadness"}).images["label"].to_list() == ["sad"]
+
+
+def test_a_value_outside_names_its_row():
+    frame = pl.DataFrame({"path": ["a", "b", "c"], "valence": [1.0, None, 7.5]})
+    with pytest.raises(EveError, match=r"valence of 'c' is 7\.5, outside 1 to 7 \(1 such rows\)"):
+        require_within(frame, ["valence"], 1, 7)
+    require_within(frame, ["valence"], 1, 7.5)
+
+
+def test_ratings_need_a_scale(entry):
+    frame = pl.DataFrame({"path": ["a"], "arousal": [2.0]})
+    with pytest.raises(EveError, match=r"(?s)ratings \(arousal\) but no rating_scale.*--rating-scale 1 7"):
+        with_rating_scale(frame, entry())
+    scaled = with_rating_scale(frame, entry(rating_scale=(1, 9), neutral_band=0.5)).row(0, named=True)
+    assert scaled == {"path": "a", "arousal": 2.0, "rating_min": 1.0, "rating_max": 9.0, "neutral_band": 0.5}
+
+
+def test_no_ratings_no_scale(entry):
+    frame = pl.DataFrame({"path": ["a"]})
+    assert with_rating_scale(frame, entry()).columns == ["path"]

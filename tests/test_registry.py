@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.registry import Key, parse_entry, pick, read_file, read_folder, read_yaml
+
+
+class Pet(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    key: Key
+    legs: int
+
+
+class Document(BaseModel):
+    key: Key
+    file: Path
+
+    @field_validator("file")
+    @classmethod
+    def _beside(cls, file: Path, info: ValidationInfo) -> Path:
+        return info.context["folder"] / file
+
+
+def test_a_folder_of_files_is_keyed_by_file_name_and_the_later_folder_wins(tmp_path: Path):
+    for folder, name, legs in (("shipped", "cat", 4), ("shipped", "bird", 2), ("own", "cat", 3)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.yaml").write_text(f"legs: {legs}")
+    pets = read_folder(Pet, [tmp_path / "shipped", tmp_path / "own", tmp_path / "absent"])
+    assert {key: pet.legs for key, pet in pets.items()} == {"bird": 2, "cat": 3}
+
+
+def test_a_file_of_entries_and_the_later_file_wins(tmp_path: Path):
+    (tmp_path / "shipped.yaml").write_text("cat: {legs: 4}\nbird: {legs: 2}\n")
+    (tmp_path / "own.yaml").write_text("cat: {legs: 3}\n")
+    pets = read_file(Pet, [tmp_path / "shipped.yaml", tmp_path / "own.yaml", tmp_path / "absent.yaml"])
+    assert {key: pet.legs for key, pet in pets.items()} == {"bird": 2, "cat": 3}
+
+
+def test_every_wrong_field_and_the_file_are_named(tmp_path: Path):
+    (tmp_path / "pets.yaml").write_text("cat: {leg: 4}\n")
+    with pytest.raises(EveError, match=r"pets\.yaml: entry 'cat' is not valid: legs: Field required; leg: Extra inputs"):
+        read_file(Pet, [tmp_path / "pets.yaml"])
+
+
+@pytest.mark.parametrize("key", ["cat", "0", "a_b-c", "x" * 64])
+def test_good_keys(key: str):
+    assert parse_entry(Pet, key, {"legs": 4}, Path("pets.yaml")).key == key
+
+
+@pytest.mark.parametrize("key", ["", "Cat", "_cat", "-cat", "a b", "a|b", "a,b", "a/b", "a.b", "é", "cat\n", "x" * 65])
+def test_bad_keys(key: str):
+    with pytest.raises(EveError, match=r"is not valid: key: "):
+        parse_entry(Pet, key, {"legs": 4}, Path("pets.yaml"))
+
+
+@pytest.mark.parametrize("content", ["4", "[4]", "", "text"])
+def test_an_entry_that_is_no_mapping(tmp_path: Path, content: str):
+    (tmp_path / "cat.yaml").write_text(content)
+    with pytest.raises(EveError, match="entry 'cat' is not valid"):
+        read_folder(Pet, [tmp_path])
+
+
+def test_a_file_that_is_no_mapping(tmp_path: Path):
+    (tmp_path / "pets.yaml").write_text("- cat")
+    with pytest.raises(EveError, match="is not a mapping of keys to entries"):
+        read_file(Pet, [tmp_path / "pets.yaml"])
+
+
+@pytest.mark.parametrize("content", [b"cat: {legs: 4", b"\xff\xfe\xff"])
+def test_a_file_that_cannot_be_parsed(tmp_path: Path, content: bytes):
+    (tmp_path / "pets.yaml").write_bytes(content)
+    with pytest.raises(EveError, match=r"pets\.yaml cannot be read"):
+        read_yaml(tmp_path / "pets.yaml")
+
+
+def test_the_file_s_folder_is_known_to_validators(tmp_path: Path):
+    (tmp_path / "paper.yaml").write_text("file: paper.txt")
+    assert read_folder(Document, [tmp_path])["paper"].file == tmp_path.resolve() / "paper.txt"
+
+
+def test_an_unknown_key_lists_the_known():
+    with pytest.raises(EveError, match="(?s)There is no pet 'dog'.*Known: cat"):
+        pick({"cat": Pet(key="cat", legs=4)}, "dog", "pet")
+    with pytest.raises(EveError, match="Known: none"):
+        pick({}, "dog", "pet")
