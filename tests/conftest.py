@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import yaml
@@ -13,6 +14,8 @@ from eve_pipeline.settings import Settings
 from tests.chat_server import ChatServer
 
 os.environ["DO_NOT_TRACK"] = "1"
+hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture

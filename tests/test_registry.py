@@ -81,7 +81,7 @@ def test_the_file_s_folder_is_known_to_validators(tmp_path: Path):
 
 
 def test_an_unknown_key_lists_the_known():
-    with pytest.raises(EveError, match="(?s)There is no pet 'dog'.*Known: cat"):
+    with pytest.raises(EveError, match=r"(?s)There is no pet 'dog'.*Known: cat"):
         pick({"cat": Pet(key="cat", legs=4)}, "dog", "pet")
     with pytest.raises(EveError, match="Known: none"):
         pick({}, "dog", "pet")

@@ -25,12 +25,17 @@ class Extract(NamedTuple):
 def extract(text: str, answer_key: str, explanation_key: str | None = None) -> Extract:
     """Return what a reply's JSON holds under two keys, whose case and punctuation do not matter.
 
-    Fences, prose, wrong quotes, a missing end and other damage are repaired (json_repair), thoughts in <think> tags and placeholders
-    such as "<emotion>" that echo the prompt are passed over. Several different values of one key are joined by "; ".
+    Fences, prose, wrong quotes, a missing end and other damage are repaired (json_repair); placeholders such as "<emotion>", which
+    echo the prompt, are passed over. Several different values of one key are joined by "; ".
     """
-    objects = list(_objects(_THOUGHTS.sub("", text)))
+    objects = list(_objects(text))
     explanation = _value(objects, explanation_key) if explanation_key else None
     return Extract(_value(objects, answer_key), explanation)
+
+
+def without_thoughts(text: str) -> str:
+    """Return the reply without what stands in <think> tags."""
+    return _THOUGHTS.sub("", text).strip()
 
 
 def _objects(text: str) -> Iterator[dict[str, object]]:

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from eve_pipeline.answers.extraction import extract
+from eve_pipeline.answers.extraction import extract, without_thoughts
 from eve_pipeline.answers.matching import match_label
 from eve_pipeline.answers.refusals import is_refusal
 from eve_pipeline.emotions.label_sets import Labels
@@ -16,6 +16,7 @@ PARSER_VERSION: Final = "1"
 """Raised with every change of what is read in a reply, label_forms.yaml included."""
 
 CELL = ["config_digest", "model", "subset", "prompt"]
+REPLY = [*CELL, "delivery", "text"]
 
 
 class Reading(NamedTuple):
@@ -38,8 +39,9 @@ class Asked(NamedTuple):
 
 def read_reply(text: str, asked: Asked) -> Reading:
     """Return what a raw reply says. A reply without JSON counts only where it is nothing but a label or an emotion word."""
+    text = without_thoughts(text)
     raw_label, explanation = extract(text, asked.answer_key, asked.explanation_key)
-    if raw_label is None and (match_label(text, asked.labels) or is_emotion_word(text)):
+    if raw_label is None and "{" not in text and (match_label(text, asked.labels) or is_emotion_word(text)):
         raw_label = text.strip()
     if raw_label and (match := match_label(raw_label, asked.labels)):
         return Reading("ok", raw_label, match.label, match.match, explanation)
@@ -63,10 +65,10 @@ def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.Da
     current = asked.join(configs.select(*CELL, "is_current"), on=CELL, how="left", validate="m:1")
     if unknown := current.filter(pl.col("is_current").is_null())["config_digest"].unique().sort().to_list():
         raise EveError(f"{len(unknown)} configs of requests are not in table configs, first {unknown[0]}", "Plan the cell again.")
-    received = current.filter(pl.col("delivery") == "received").select(*CELL, "text")
+    received = current.filter(pl.col("delivery") == "received").select(*REPLY)
     readings = _read_each(received.unique(maintain_order=True), configs)
     undelivered = pl.col("delivery").fill_null("missing")
-    answers = current.join(readings, on=[*CELL, "text"], how="left", nulls_equal=True).with_columns(
+    answers = current.join(readings, on=REPLY, how="left", nulls_equal=True).with_columns(
         status=pl.coalesce("status", undelivered), parser_version=pl.lit(PARSER_VERSION)
     )
     contract = contracts()["answers"]
@@ -74,7 +76,8 @@ def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.Da
 
 
 def _read_each(replies: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
-    """Return the distinct replies (CELL, text) with the fields of their readings."""
+    """Return the distinct replies (columns REPLY) with the fields of their readings."""
     keys = configs.select(*CELL, "answer_key", "explanation_key", "labels").iter_rows()
-    asked = {cell: Asked(answer_key, explanation_key, tuple(labels)) for *cell, answer_key, explanation_key, labels in keys}
-    return replies
+    asked = {tuple(cell): Asked(answer_key, explanation_key, tuple(labels)) for *cell, answer_key, explanation_key, labels in keys}
+    readings = [read_reply(text or "", asked[tuple(cell)]) for *cell, _, text in replies.iter_rows()]
+    return replies.hstack(pl.DataFrame(readings, dict.fromkeys(Reading._fields, pl.String), orient="row"))

@@ -3,12 +3,12 @@
 import re
 
 _ABLE = r"(?:can ?not|can't|could ?n[o']t|won't|will not|am not able to|'m not able to|am unable to|'m unable to|must decline)"
-_DO = r"(?:help|assist|provide|comply|fulfil|answer|analy[sz]e|identify|describe|determine|view|see|process|interpret|engage|do (?:that|this)|feel|have|say)"
+_DO = r"(?:help|assist|provide|comply|fulfil|answer|analy[sz]e|identify|describe|determine|view|see|process|interpret|engage|do (?:that|this)|feel|say)"
 _REFUSALS = re.compile(
     "|".join(
         (
             rf"\bi\W?(?:\w+ )?{_ABLE}\W+(?:\w+ ){{0,3}}?{_DO}\b",
-            rf"\b(?:sorry|apologi[sz]e|apologies|unfortunately)\b.{{0,40}}\b{_ABLE}",
+            rf"^\W*(?:i'm |i am |i )?(?:so |very |deeply )?(?:sorry|apologi[sz]e|apologies|unfortunately)\b.{{0,40}}\b{_ABLE}",
             r"\bas an? (?:ai|artificial|language|large|text)\b",
             r"\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
             r"\bi (?:do not|don't) (?:have|experience|possess) (?:\w+ )?(?:feelings|emotions)\b",

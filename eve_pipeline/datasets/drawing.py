@@ -28,6 +28,7 @@ _REVISION = 1
 _CANVAS = 2 * SIDE  # drawn twice as large and reduced, which smooths the edges
 _VOTE_STREAM = 7  # votes have their own random stream: they do not depend on how a picture is painted
 _STRAY_VOTES = 0.1  # share of votes that have nothing to do with the picture
+_STRAY_PAINT = 0.33  # how far colour and form stray from the intended mix: what keeps recognition from being perfect
 _COLUMNS = ("Amusement", "Anger", "Awe", "Content", "Disgust", "Excitement", "Fear", "Sad")
 
 
@@ -259,12 +260,14 @@ def _clouds(rng: np.random.Generator, grids: Sequence[int] = (3, 6, 13)) -> Floa
 
 
 def _paint(emotion: str, neighbour: str, ambiguity: float, rng: np.random.Generator) -> Image.Image:
+    """Mix two styles; colour and form stray from the intended mix, each by itself, so that no viewer can be sure of it."""
     own, other = STYLES[emotion], STYLES[neighbour]
+    in_colour, in_form = np.clip(ambiguity + rng.normal(0, _STRAY_PAINT, 2), 0, 0.9).tolist()
     place = _clouds(rng, (2, 4))
-    foreign = np.clip((np.quantile(place, ambiguity) - place) * 1.1 + ambiguity, 0, 0.9)[..., None]
+    foreign = np.clip((np.quantile(place, in_colour) - place) * 1.1 + in_colour, 0, 0.95)[..., None]
     ground = _ground(own, rng) * (1 - foreign) + _ground(other, rng) * foreign
     image = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8)).resize((_CANVAS, _CANVAS), Image.Resampling.BICUBIC)
-    for style, share in ((other, ambiguity), (own, 1 - ambiguity)):
+    for style, share in ((other, in_form), (own, 1 - in_form)):
         if share > rng.uniform(0, 0.2):
             style.form(Pen(image, style.inks, rng), share)
     return _finish(image, rng)

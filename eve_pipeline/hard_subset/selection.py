@@ -40,7 +40,10 @@ def hard_images(scores: pl.DataFrame, threshold: float = 0.8) -> pl.DataFrame:
 
 
 def proportional_quotas(counts: Mapping[str, int], n: int) -> Counts:
-    """Return how many of each label to draw, proportional to `counts`, by largest remainder; together min(n, all)."""
+    """Return how many of each label to draw, proportional to `counts`, by largest remainder; together min(n, all).
+
+    Of equal remainders the label with more images goes first, then the alphabet decides.
+    """
     total = sum(counts.values())
     n = min(n, total)
     quotas = {label: n * count // total for label, count in counts.items() if count}

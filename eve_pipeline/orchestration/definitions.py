@@ -19,7 +19,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             evaluation.evaluation,
             marts_assets(settings),
         ],
-        asset_checks=[checks.images_checks, checks.answers_checks],
+        asset_checks=[checks.images_checks],
         jobs=[jobs.prepare, jobs.evaluate, jobs.publish, demo.demo],
         sensors=[registered_partitions],
         resources={"settings": settings},

@@ -1,6 +1,9 @@
 """Run jobs in this process, with everything recorded in the instance as if the UI had launched them."""
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -35,9 +38,10 @@ class Launcher:
         self._run("publish")
 
     def _run(self, job: str, *, partition_key: str | None = None, tags: dict[str, str] | None = None) -> None:
-        result = self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, partition_key=partition_key, tags=tags, run_config=QUIET, raise_on_error=False
-        )
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's log is in EVE_HOME/dbt/logs too
+            result = self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance, partition_key=partition_key, tags=tags, run_config=QUIET, raise_on_error=False
+            )
         failed_checks = [check for check in result.get_asset_check_evaluations() if _is_error(check)]
         if not result.success or failed_checks:
             raise EveError(_explain(job, result, failed_checks), f"See run {result.run_id} in the Dagster UI (eve ui).")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import duckdb
 from filelock import FileLock
@@ -29,6 +30,11 @@ class Publication:
     folder: Path
     dbt: Path
     project: Path
+
+    @classmethod
+    def building(cls, warehouse: Warehouse, settings: Settings) -> Self:
+        """Return the one that is being built; its name is always the same: dbt parses all again when its profile's path changes."""
+        return cls(warehouse.publications / ".building", warehouse.home / "dbt", settings.dbt_project)
 
     @property
     def database(self) -> Path:
@@ -70,8 +76,7 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
         EveError: a Parquet file is damaged, of another table, or newer than this program.
     """
     with FileLock(warehouse.lock("publish")):
-        # The name is always the same: dbt parses everything again when the path in its profile changes.
-        building = Publication(warehouse.publications / ".building", warehouse.home / "dbt", settings.dbt_project)
+        building = Publication.building(warehouse, settings)
         shutil.rmtree(building.folder, ignore_errors=True)
         building.folder.mkdir(parents=True)
         try:

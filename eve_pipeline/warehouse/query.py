@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import pick
@@ -20,14 +20,15 @@ TABLE_FUNCTION = re.compile(r"unnest|range|generate_series|json_each|json_tree|d
 PARAMETER = re.compile(r"^-- \$(\w+) = (.+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class NamedQuery:
+class NamedQuery(BaseModel):
     """A query of the folder `sql`: the question it answers, its text, and the defaults of its `$parameters`."""
+
+    model_config = ConfigDict(frozen=True)
 
     name: str
     question: str
     sql: str
-    parameters: Mapping[str, object]
+    parameters: dict[str, str | int | float]
 
 
 def named_queries(settings: Settings) -> dict[str, NamedQuery]:
@@ -37,16 +38,14 @@ def named_queries(settings: Settings) -> dict[str, NamedQuery]:
 
 def named_query(name: str, settings: Settings) -> NamedQuery:
     """Return one named query; `EveError` lists the known ones."""
-    queries = named_queries(settings)
-    if name not in queries:
-        raise EveError(f"There is no query {name!r}", f"Known: {', '.join(queries)}.")
-    return queries[name]
+    return pick(named_queries(settings), name, "query")
 
 
 def _named_query(file: Path) -> NamedQuery:
     sql = file.read_text(encoding="utf-8")
     question = sql.partition("\n")[0].removeprefix("--").strip()
-    return NamedQuery(file.stem, question, sql, {name: yaml.safe_load(default) for name, default in PARAMETER.findall(sql)})
+    defaults = {name: yaml.safe_load(default) for name, default in PARAMETER.findall(sql)}
+    return NamedQuery(name=file.stem, question=question, sql=sql, parameters=defaults)
 
 
 def run_query(database: Path, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:

@@ -92,7 +92,9 @@ def test_what_cannot_be_read_is_refused_and_nothing_is_written(
     assert written(settings) == []
 
 
-@pytest.mark.parametrize(("content", "problem"), [("rating: [1, 7]", "dataset.yaml: entry 'mine' is not valid: rating"), ("- 1", "not a mapping")])
+@pytest.mark.parametrize(
+    ("content", "problem"), [("rating: [1, 7]", "dataset.yaml: entry 'mine' is not valid: rating"), ("- 1", "not a mapping")]
+)
 def test_a_bad_dataset_yaml_is_named(ratings: Path, settings: Settings, content: str, problem: str):
     (ratings.parent / "dataset.yaml").write_text(content)
     with pytest.raises(EveError, match=problem):

@@ -55,7 +55,7 @@ def test_no_usable_image_keeps_the_previous_tables(pictures: Path, entry, settin
     before = table("images", warehouse), table("rejected_images", warehouse)
     for image in pictures.rglob("*.jpg"):
         image.write_bytes(b"no image")
-    with pytest.raises(EveError, match="'mine' in .*pictures has no usable image: 4 unreadable, 1 unknown label"):
+    with pytest.raises(EveError, match=r"'mine' in .*pictures has no usable image: 4 unreadable, 1 unknown label"):
         build_images(mine, settings, warehouse)
     assert table("images", warehouse).equals(before[0])
     assert table("rejected_images", warehouse).equals(before[1])

@@ -23,5 +23,7 @@ def test_items_are_written_under_their_subset(settings: Settings):
     warehouse = Warehouse.of(settings)
     write_items(warehouse, "mine-hard", "mine", pl.Series(["b", "a"]), 7)
     write_items(warehouse, "mine", "mine", pl.Series(["a"]), None)
-    rows = read_table("benchmark_items", warehouse.files("benchmark_items")).select("subset", "dataset", "image_id", "selection_seed").rows()
+    rows = (
+        read_table("benchmark_items", warehouse.files("benchmark_items")).select("subset", "dataset", "image_id", "selection_seed").rows()
+    )
     assert sorted(rows, key=str) == [("mine", "mine", "a", None), ("mine-hard", "mine", "a", 7), ("mine-hard", "mine", "b", 7)]

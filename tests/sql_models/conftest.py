@@ -59,7 +59,9 @@ def mixed(random: np.random.Generator, number: int) -> Image:
     return image("mixed", number, label, "single" if label else "none", **({} if number % 3 == 0 else ratings))
 
 
-def answers(random: np.random.Generator, images: pl.DataFrame, labels: Sequence[str], cell: dict[str, str], shares: Sequence[float]) -> pl.DataFrame:
+def answers(
+    random: np.random.Generator, images: pl.DataFrame, labels: Sequence[str], cell: dict[str, str], shares: Sequence[float]
+) -> pl.DataFrame:
     """Two answers an image, right in about half of the cases."""
     asked = pl.concat(images.select("dataset", "image_id", "label").with_columns(repeat=pl.lit(repeat)) for repeat in (0, 1))
     status = random.choice(STATUSES, asked.height, p=shares)
@@ -101,7 +103,7 @@ def current_answers(images: pl.DataFrame) -> pl.DataFrame:
         hard = of_dataset.filter(pl.Series(random.random(of_dataset.height) < 0.3))
         for subset, items in ((dataset, of_dataset), (f"{dataset}-hard", hard)):
             for model in ("one", "two", "broken", "perfect"):
-                for prompt in ("simple", "no_labels"):
+                for prompt in ("simple", "positive_persona"):
                     cell = {"model": model, "subset": subset, "prompt": prompt}
                     labels = SEVEN if dataset == "mixed" else EIGHT
                     frames.append(answers(random, items, labels, cell, shares.get(model, SHARES)))
@@ -118,7 +120,9 @@ def database(sql_settings: Settings, images: pl.DataFrame, current_answers: pl.D
         config_digest=pl.lit("outdated"), is_current=pl.lit(value=False), status=pl.lit("ok"), label=pl.lit("awe")
     ).unique(["model", "subset", "prompt", "dataset", "image_id", "repeat"])
     for (model, subset, prompt), rows in current_answers.group_by("model", "subset", "prompt"):
-        beside = outdated.filter(model=model, subset=subset, prompt=prompt).with_columns(config_digest=pl.lit(f"{model}-{subset}-{prompt}-0"))
+        beside = outdated.filter(model=model, subset=subset, prompt=prompt).with_columns(
+            config_digest=pl.lit(f"{model}-{subset}-{prompt}-0")
+        )
         write_table(pl.concat([rows, beside]), "answers", warehouse.file("answers", model, f"{subset}.{prompt}"))
     return publish(warehouse, sql_settings)
 

@@ -132,7 +132,14 @@ def per_class(rows: list[Row]) -> Iterator[Row]:
     labels = sorted({*truths, *predictions} - {"__none__"})
     numbers = precision_recall_fscore_support(truths, predictions, labels=labels, zero_division=0)
     for label, precision, recall, f1, support in zip(labels, *map(list, numbers), strict=True):
-        yield {"label": label, "precision": precision, "recall": recall, "f1": f1, "support": support, "n_predicted": predictions.count(label)}
+        yield {
+            "label": label,
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+            "support": support,
+            "n_predicted": predictions.count(label),
+        }
 
 
 def test_per_class_f1(mart: Mart, cells: Cells) -> None:

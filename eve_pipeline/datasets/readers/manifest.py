@@ -17,7 +17,8 @@ from eve_pipeline.emotions.label_sets import Labels
 from eve_pipeline.errors import EveError
 
 DEFAULT_LABELS = "mikels"
-_OWN = {"label": pl.String, "valence": pl.Float64, "arousal": pl.Float64, "split": pl.String}
+_TYPES = {"image": pl.String, "label": pl.String, "valence": pl.Float64, "arousal": pl.Float64, "split": pl.String}
+_PATH = pl.col("image").alias("path")
 
 
 def read(location: Path, entry: DatasetEntry, labels: Labels) -> Reading:
@@ -27,7 +28,8 @@ def read(location: Path, entry: DatasetEntry, labels: Labels) -> Reading:
         EveError: there is no such file, it has no column `image`, a number or vote is not possible, or ratings have no scale.
     """
     table = _read_table(require_file(location, "a CSV or Parquet table of images"), labels)
-    images = with_rating_scale(table.select("path", *(name for name in table.columns if name in _OWN)), entry)
+    known = [name for name in table.columns if name in _TYPES and name != "image"]
+    images = with_rating_scale(table.select(_PATH, *known), entry)
     voted = tally(_votes(table, labels)).rename({"label": "voted", "label_status": "voted_status"})
     images, rejected = spell_labels(pl.concat([images, _attributes(table, labels), voted.drop("path")], how="horizontal"), labels)
     status = pl.when(pl.col("label").is_null()).then("voted_status").otherwise("label_status")
@@ -36,34 +38,30 @@ def read(location: Path, entry: DatasetEntry, labels: Labels) -> Reading:
 
 
 def _read_table(file: Path, labels: Labels) -> pl.DataFrame:
-    """Return the file with columns `path` and `label`, the pipeline's own columns typed and the labels' columns spelled as in the list."""
+    """Return the file with a column `label`, the known columns typed and the labels' columns spelled as in the list."""
+    spelling = {label.casefold(): label for label in labels}
+    types = _TYPES | dict.fromkeys(labels, pl.Float64)
     try:
         table = _open(file)
-        if "image" not in table.columns:
-            raise EveError(
-                f"Expected a column 'image' in {file}; found {', '.join(table.columns)}", "Rename the column that holds the files."
-            )
-        spelling = {label.casefold(): label for label in labels}
         table = table.rename({name: spelling[name.casefold()] for name in table.columns if name.casefold() in spelling})
-        absent = {} if "label" in table.columns else {"label": pl.lit(None, pl.String)}
-        table = table.rename({"image": "path"}).with_columns(**absent)
-        types = _OWN | dict.fromkeys(labels, pl.Float64)
         table = table.with_columns(pl.col(name).cast(dtype) for name, dtype in types.items() if name in table.columns)
     except pl.exceptions.PolarsError as error:
         raise EveError(f"{file} cannot be read: {error}", "Correct the file; it must be CSV in UTF-8 or Parquet.") from error
-    if table["path"].has_nulls():
-        raise EveError(f"Row {table['path'].is_null().arg_max()} of {file} (from 0) has no image", "Give every row an image.")
-    return table
+    if "image" not in table.columns:
+        raise EveError(f"Expected a column 'image' in {file}; found {', '.join(table.columns)}", "Name the column of image files 'image'.")
+    if table["image"].has_nulls():
+        raise EveError(f"Row {table['image'].is_null().arg_max()} of {file} (from 0) has no image", "Give every row an image.")
+    return table if "label" in table.columns else table.with_columns(label=pl.lit(None, pl.String))
 
 
 def _open(file: Path) -> pl.DataFrame:
-    if file.suffix == ".parquet":
+    if file.suffix.lower() == ".parquet":
         return pl.read_parquet(file)
     return pl.read_csv(file, infer_schema_length=None, schema_overrides={"image": pl.String, "label": pl.String, "split": pl.String})
 
 
 def _attributes(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
-    others = [name for name in table.columns if name not in {"path", "votes", *_OWN, *labels}]
+    others = [name for name in table.columns if name not in {"votes", *_TYPES, *labels}]
     return table.select(attributes=pl.struct(others).struct.json_encode()) if others else pl.DataFrame()
 
 
@@ -71,9 +69,9 @@ def _votes(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
     """Return path and one column per label, NULL without a vote."""
     if "votes" not in table.columns:
         absent = (pl.lit(None, pl.Float64).alias(label) for label in labels if label not in table.columns)
-        return table.with_columns(*absent).select("path", *labels)
+        return table.with_columns(*absent).select(_PATH, *labels)
     is_struct = isinstance(table.schema["votes"], pl.Struct)
-    texts = table.select("path", pl.col("votes").struct.json_encode() if is_struct else pl.col("votes"))
+    texts = table.select(_PATH, pl.col("votes").struct.json_encode() if is_struct else pl.col("votes"))
     rows = [{"path": path, **_parse_votes(text, path, labels)} for path, text in texts.iter_rows()]
     return pl.DataFrame(rows, schema={"path": pl.String} | dict.fromkeys(labels, pl.Float64))
 

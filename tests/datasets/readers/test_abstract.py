@@ -44,7 +44,9 @@ def test_names_are_matched_to_files_whatever_their_case(folder: Path, entry):
 
 
 def test_missing_folder_and_ground_truth(folder: Path, entry):
-    with pytest.raises(EveError, match=r"Expected the Abstract dataset's votes at .*absent/ABSTRACT_groundTruth\.csv; found no folder .*absent"):
+    with pytest.raises(
+        EveError, match=r"Expected the Abstract dataset's votes at .*absent/ABSTRACT_groundTruth\.csv; found no folder .*absent"
+    ):
         read(folder / "absent", entry(), LABELS)
     (folder / "ABSTRACT_groundTruth.csv").rename(folder / "votes.csv")
     with pytest.raises(EveError, match=r"found .* with abstract_0001\.jpg, abstract_0002\.jpg, abstract_0003\.jpg, votes\.csv"):

@@ -72,6 +72,15 @@ def test_images_alone_have_no_label(manifest, entry):
     assert images.select("label", "label_status", "votes", "n_votes").row(0) == (None, "none", None, None)
 
 
+def test_columns_named_as_the_pipeline_s_own_are_attributes(manifest, entry):
+    others = {"path": "p", "votes_total": 3, "label_status": "s", "n_votes": 1, "attributes": "a"}
+    images = read(
+        manifest(pl.DataFrame({"image": ["a"], "label": ["fear"]} | {name: [value] for name, value in others.items()})), entry(), LABELS
+    ).images
+    assert images.select("path", "label_status", "n_votes").row(0) == ("a", "single", None)
+    assert json.loads(images["attributes"][0]) == others
+
+
 def test_ratings_need_a_scale_and_keep_to_it(manifest, entry):
     path = manifest(TABLE.drop("label"))
     with pytest.raises(EveError, match=r"(?s)valence, arousal\) but no rating_scale.*--rating-scale 1 7"):
@@ -97,7 +106,7 @@ def test_no_image_column(manifest, entry):
 
 
 def test_a_row_without_image(manifest, entry):
-    with pytest.raises(EveError, match="Row 1 of .* has no image"):
+    with pytest.raises(EveError, match=r"Row 1 of .* has no image"):
         read(manifest(pl.DataFrame({"image": ["a", None], "label": ["fear", "awe"]})), entry(), LABELS)
 
 

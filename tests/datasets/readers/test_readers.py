@@ -17,7 +17,7 @@ def test_readers_are_found_by_file_name(settings: Settings):
 
 @pytest.mark.parametrize("name", ["abstrakt", "", "__init__", "os.path"])
 def test_an_unknown_reader_lists_the_readers(name: str):
-    with pytest.raises(EveError, match="(?s)There is no reader.*abstract, artphoto, folder, manifest"):
+    with pytest.raises(EveError, match=r"(?s)There is no reader.*abstract, artphoto, folder, manifest"):
         find_reader(name)
 
 

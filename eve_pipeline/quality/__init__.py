@@ -1,0 +1,1 @@
+"""Great Expectations suites over tables, and the one function that runs them."""

@@ -1,0 +1,93 @@
+"""Run a suite over a frame. Great Expectations does the checking; nothing of it is kept or sent anywhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import polars as pl
+import polars.selectors as cs
+
+if TYPE_CHECKING:
+    from great_expectations.datasource.fluent.interfaces import Batch
+    from great_expectations.expectations import Expectation
+
+N_EXAMPLES = 5
+Severity = Literal["error", "warning"]
+
+
+class Check(NamedTuple):
+    """One expectation: its name, what is expected, and how bad a failure is."""
+
+    name: str
+    expectation: "Expectation"
+    severity: Severity = "error"
+
+
+class CheckResult(NamedTuple):
+    """What came of one check.
+
+    `n_checked` counts rows; `n_unexpected` counts rows, or absent values where a column lacks some, and is None where a figure of the whole
+    table is out of its bounds. `examples` has up to five of them.
+    """
+
+    name: str
+    passed: bool
+    severity: Severity
+    n_checked: int
+    n_unexpected: int | None
+    examples: tuple[str, ...]
+    message: str
+
+
+def run_suite(frame: pl.DataFrame, suite: Sequence[Check]) -> list[CheckResult]:
+    """Return the result of each check, in order, on a frame that has a column image_id; lists and structs are not checked.
+
+    Raises:
+        RuntimeError: an expectation could not be evaluated, which says nothing about the data.
+    """
+    batch = _batch(frame)
+    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": N_EXAMPLES, "unexpected_index_column_names": ["image_id"]}
+    return [_result(check, batch.validate(check.expectation, result_format=result_format), frame.height) for check in suite]
+
+
+def _batch(frame: pl.DataFrame) -> "Batch":
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
+
+    config = DataContextConfig(
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+    )
+    source = gx.get_context(mode="ephemeral", project_config=config).data_sources.add_pandas("frame")
+    flat = frame.select(~cs.nested()).to_pandas()
+    return source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": flat})
+
+
+def _result(check: Check, validation: Any, n_rows: int) -> CheckResult:  # noqa: ANN401 - Great Expectations is seen without its types
+    _raise_if_raised(check, validation.exception_info)
+    found: Mapping[str, Any] = validation.result
+    passed, n_checked = bool(validation.success), int(found.get("element_count", n_rows))
+    if "unexpected_count" in found:
+        n_unexpected, examples = found["unexpected_count"], found["partial_unexpected_index_list"] or found["partial_unexpected_list"]
+        message = f"{n_unexpected} of {n_checked} rows are not as expected"
+    elif found.get("partial_missing_list"):
+        n_unexpected, examples = found["missing_count"], found["partial_missing_list"]
+        message = f"{n_unexpected} expected values are absent"
+    else:
+        n_unexpected, examples = 0 if passed else None, []
+        message = f"found {found.get('observed_value')}"
+    return CheckResult(check.name, passed, check.severity, n_checked, n_unexpected, tuple(map(_show, examples[:N_EXAMPLES])), message)
+
+
+def _show(example: object) -> str:
+    return ", ".join(f"{name}={value}" for name, value in example.items()) if isinstance(example, dict) else str(example)
+
+
+def _raise_if_raised(check: Check, exceptions: Mapping[str, Any]) -> None:
+    # One expectation's own record, or one a metric it needed.
+    records = [exceptions] if "raised_exception" in exceptions else list(exceptions.values())
+    for record in records:
+        if record["raised_exception"]:
+            raise RuntimeError(
+                f"Check {check.name!r} could not be evaluated: {record['exception_message']}\n{record['exception_traceback']}"
+            )

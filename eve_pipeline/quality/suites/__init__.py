@@ -1,0 +1,1 @@
+"""What each table is expected to hold."""

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from PIL import Image
+
+from eve_pipeline.datasets.registry import DatasetEntry
+from eve_pipeline.errors import EveError
+from eve_pipeline.hard_subset.subset import score_dataset, select_subset
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.contract import contracts
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.tables import read_table, write_table
+
+TINY = {
+    "model": "vit_tiny_patch16_224",
+    "model_args": {"img_size": 16, "patch_size": 8, "depth": 1, "embed_dim": 16, "num_heads": 1},
+    "image_size": 16,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "epochs": 2,
+    "batch_size": 8,
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "classifiers").mkdir()
+    (tmp_path / "classifiers" / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    return Settings(home=tmp_path, device="cpu")
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> DatasetEntry:
+    hard = {"classifier": "tiny", "n": 6, "threshold": 1.0, "seed": 3}
+    (tmp_path / "pictures").mkdir()
+    return DatasetEntry.model_validate(
+        {"key": "d", "reader": "folder", "labels": ["awe", "fear"], "path": tmp_path / "pictures", "hard_subset": hard}
+    )
+
+
+@pytest.fixture
+def warehouse(settings: Settings, entry: DatasetEntry) -> Warehouse:
+    """Images of a dataset: ten of awe, three of fear."""
+    rng = np.random.default_rng(0)
+    for n in range(13):
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(entry.root(settings) / f"{n}.png")
+    write_images(Warehouse.of(settings), 13)
+    return Warehouse.of(settings)
+
+
+def write_images(warehouse: Warehouse, n: int) -> None:
+    schema = contracts()["images"].polars_schema
+    common = {"dataset": "d", "width": 20, "height": 20, "bytes": 9, "label_status": "single"}
+    rows = [{"image_id": f"{i}", "path": f"{i}.png", "sha256": f"{i:064}", "label": "fear" if i < 3 else "awe"} for i in range(n)]
+    write_table(pl.DataFrame([dict.fromkeys(schema) | common | row for row in rows], schema), "images", warehouse.file("images", "d"))
+
+
+def test_scores_then_subset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
+    summary = score_dataset(entry, settings, warehouse)
+    scores = read_table("classifier_scores", [warehouse.file("classifier_scores", "d")])
+    assert (summary.n_scored, summary.n_folds, summary.n_hard) == (13, 5, 13)
+    assert summary.classifier == scores["classifier"][0]
+    assert summary.mean_p_true == pytest.approx(scores["p_true"].mean())
+    assert summary.accuracy == pytest.approx((scores["p_true"] == scores["p_predicted"]).mean())
+    assert summary.notes == ("fear: 3 pictures for 5 folds",)
+
+    selection = select_subset(entry, warehouse)
+    assert selection.seed == 3
+    assert selection.n_hard_by_label == {"awe": 10, "fear": 3}
+    assert selection.n_selected_by_label == {"awe": 5, "fear": 1}  # shares 4.6 and 1.4
+
+
+def test_scores_that_do_not_fit_are_refused(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
+    with pytest.raises(EveError, match=r"there are none by 'tiny'\nMaterialize classifier_scores"):
+        select_subset(entry, warehouse)
+    score_dataset(entry, settings, warehouse)
+    write_images(warehouse, 12)
+    with pytest.raises(EveError, match="1 of them are of images without a label or gone, first 12"):
+        select_subset(entry, warehouse)
+
+
+def test_dataset_without_images_or_hard_subset(entry: DatasetEntry, settings: Settings) -> None:
+    empty = Warehouse(settings.home / "elsewhere")
+    with pytest.raises(EveError, match="has no images in the warehouse"):
+        score_dataset(entry, settings, empty)
+    with pytest.raises(EveError, match="has no hard subset"):
+        select_subset(entry.model_copy(update={"hard_subset": None}), empty)

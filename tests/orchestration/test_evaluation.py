@@ -1,0 +1,79 @@
+"""The grid through Dagster, against a real server."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from eve_pipeline.orchestration.assets.evaluation import evaluation
+from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
+from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.locks import cell_lock
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
+from tests.chat_server import ChatServer
+
+N = 24
+SIMPLE = Cell("served", "photos", "simple")
+POSITIVE = Cell("served", "photos", "positive_persona")
+
+
+@pytest.fixture
+def instance(prepared: Settings) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        sync_partitions(instance, prepared)
+        yield instance
+
+
+def materialize(
+    settings: Settings, instance: dg.DagsterInstance, first: Cell, last: Cell, selection: list[str] | None = None
+) -> dg.ExecuteInProcessResult:
+    tags = {ASSET_PARTITION_RANGE_START_TAG: partition_of(first), ASSET_PARTITION_RANGE_END_TAG: partition_of(last)}
+    return dg.materialize(
+        [evaluation], instance=instance, tags=tags, resources={"settings": settings}, raise_on_error=False, selection=selection
+    )
+
+
+def materialized(instance: dg.DagsterInstance, table: str) -> set[str]:
+    return instance.get_materialized_partitions(dg.AssetKey(table))
+
+
+def test_one_cell(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    result = dg.materialize([evaluation], instance=instance, partition_key=partition_of(SIMPLE), resources={"settings": prepared})
+    assert result.success
+    assert len(chat_server.seen) == N
+    for table in ("configs", "requests", "responses", "answers"):
+        assert materialized(instance, table) == {partition_of(SIMPLE)}
+    [answers] = [e for e in result.get_asset_materialization_events() if e.asset_key == dg.AssetKey("answers")]
+    assert answers.materialization.metadata["dagster/partition_row_count"].value == N
+    assert "| ok" in str(answers.materialization.metadata["statuses"].value)
+
+
+def test_a_range_is_one_run_over_its_cells_alone(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    tasks = [task for task in instance.get_dynamic_partitions("task") if task.startswith("photos.")]
+    first, last = (Cell.of("served", task) for task in (tasks[2], tasks[4]))
+    assert materialize(prepared, instance, first, last).success
+    assert materialized(instance, "answers") == {partition_of(Cell.of("served", task)) for task in tasks[2:5]}
+    assert len(chat_server.seen) == 3 * N
+
+
+def test_a_failed_cell_fails_the_run_but_not_its_row(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    tasks = [task for task in instance.get_dynamic_partitions("task") if task.startswith("photos.")]
+    row = [Cell.of("served", task) for task in tasks]
+    with cell_lock(row[1], Warehouse.of(prepared)):
+        result = materialize(prepared, instance, row[0], row[-1])
+    assert not result.success
+    assert str(row[1]) in str(result.filter_events(lambda event: event.is_step_failure)[0].step_failure_data.error)
+    assert materialized(instance, "answers") == {partition_of(cell) for cell in row if cell != row[1]}
+
+
+def test_answers_alone_are_read_again_and_nothing_is_asked(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    materialize(prepared, instance, SIMPLE, SIMPLE)
+    assert materialize(prepared, instance, SIMPLE, SIMPLE, ["answers"]).success
+    assert len(chat_server.seen) == N
+
+
+def test_a_range_across_both_dimensions_is_refused(prepared: Settings, instance: dg.DagsterInstance):
+    result = materialize(prepared, instance, SIMPLE, Cell("gpt-4o", "photos", "explanation"))
+    assert not result.success

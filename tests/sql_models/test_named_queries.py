@@ -1,0 +1,51 @@
+"""Every named query runs on a published database and answers what its first line asks."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.query import named_queries, named_query, run_query
+
+QUERIES = named_queries(Settings())
+
+
+def ask(database: Path, name: str, **parameters: object) -> pl.DataFrame:
+    query = QUERIES[name]
+    return run_query(database, query.sql, query.parameters | parameters)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_query_says_what_it_answers_and_runs(database: Path, name: str) -> None:
+    assert QUERIES[name].question.endswith("?")
+    assert ask(database, name).width > 3
+
+
+def test_leaderboard_is_ordered_within_each_subset(database: Path) -> None:
+    board = ask(database, "leaderboard", scoring="answered").filter(subset="labelled", is_complete=True)
+    assert board["model"].to_list() == ["perfect"]
+    assert ask(database, "leaderboard").filter(subset="labelled")["model"].to_list()[-1] == "broken"
+
+
+def test_hardest_images_are_missed_by_all(database: Path, images: pl.DataFrame, current_answers: pl.DataFrame) -> None:
+    hardest = ask(database, "hardest_images", limit=1000)
+    truths = images.select("dataset", "image_id", truth="label").drop_nulls()
+    asked = current_answers.filter(pl.col("prompt") == "simple", ~pl.col("status").is_in(["error", "missing"]))
+    hit = asked.join(truths, on=["dataset", "image_id"]).filter(pl.col("label") == pl.col("truth"))
+    wanted = asked.join(truths, on=["dataset", "image_id"]).join(hit, on=["dataset", "image_id"], how="anti")
+    assert set(hardest.select("dataset", "image_id").rows()) == set(wanted.select("dataset", "image_id").rows())
+    assert hardest.height > 0
+
+
+def test_incomplete_cells_are_those_with_failures(database: Path, current_answers: pl.DataFrame) -> None:
+    failed = current_answers.filter(pl.col("status").is_in(["error", "missing"]))
+    cells = ask(database, "incomplete_cells")
+    assert cells.height == failed.select("model", "subset", "prompt").n_unique()
+    assert (cells["n_missing"] + cells["n_error"]).sum() == failed.height
+
+
+def test_unknown_query_lists_the_known_ones() -> None:
+    with pytest.raises(EveError, match="leaderboard"):
+        named_query("leaderbord", Settings())
