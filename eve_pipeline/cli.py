@@ -10,6 +10,7 @@ from typing import Annotated, ParamSpec
 
 import polars as pl
 import typer
+import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -208,22 +209,25 @@ def prompts(text: Annotated[bool, typer.Option(help="Show the texts too.")] = Fa
 @explained
 def sql(
     query: Annotated[str | None, typer.Argument(help="Exactly one SELECT.")] = None,
-    named: Annotated[str | None, typer.Option(help="Run sql/NAME.sql instead; `list` lists them.")] = None,
+    named: Annotated[str | None, typer.Option(help="Run the query sql/NAME.sql instead.")] = None,
+    parameter: Annotated[list[str], typer.Option("--parameter", "-p", help="NAME=VALUE for a $NAME of the query; repeatable.")] = [],  # noqa: B006
     format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
 ) -> None:
-    """Ask eve.duckdb a question, read-only."""
+    """Ask eve.duckdb a question, read-only; without a question, list the named queries."""
     from eve_pipeline.warehouse.paths import Warehouse
-    from eve_pipeline.warehouse.query import named_queries, run_query
+    from eve_pipeline.warehouse.query import named_queries, named_query, run_query
 
     settings = Settings()
-    queries = named_queries(settings)
-    if named == "list" or (query is None and named is None):
-        show(pl.DataFrame([{"query": name, "answers": found.answers} for name, found in queries.items()]))
+    if query is None and named is None:
+        found = named_queries(settings).values()
+        show(pl.DataFrame([{"query": q.name, "parameters": ", ".join(q.parameters), "answers": q.question} for q in found]))
         return
-    if named is not None and named not in queries:
-        raise EveError(f"There is no named query {named!r}", f"Known: {', '.join(queries)}.")
-    _write(run_query(Warehouse.of(settings).database, queries[named].sql if named else str(query)), format, output)
+    parameters: dict[str, object] = dict(_parameter(text) for text in parameter)
+    if named is not None:
+        chosen = named_query(named, settings)
+        query, parameters = chosen.sql, {**chosen.parameters, **parameters}
+    _write(run_query(Warehouse.of(settings).database, str(query), parameters), format, output)
 
 
 @app.command()
@@ -260,27 +264,36 @@ def _publish(settings: Settings) -> None:
 
 def _leaderboard(settings: Settings) -> None:
     from eve_pipeline.warehouse.paths import Warehouse
-    from eve_pipeline.warehouse.query import named_queries, run_query
+    from eve_pipeline.warehouse.query import named_query, run_query
 
-    warehouse = Warehouse.of(settings)
-    show(run_query(warehouse.database, named_queries(settings)["leaderboard"].sql), title="Leaderboard")
-    paths = {
+    warehouse, leaderboard = Warehouse.of(settings), named_query("leaderboard", settings)
+    show(run_query(warehouse.database, leaderboard.sql, leaderboard.parameters), title="Leaderboard (prompt: simple, scoring: strict)")
+    made = {
         "results (DuckDB)": warehouse.database,
         "tables (Parquet)": warehouse.home / "warehouse",
         "runs (Dagster)": warehouse.home / "dagster",
     }
-    for what, path in paths.items():
+    for what, path in made.items():
         Console().print(f"{what:18} {path}", highlight=False, soft_wrap=True)
 
 
+def _parameter(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise EveError(f"{text!r} is not NAME=VALUE", "Write, for example, -p prompt=explanation.")
+    return name, yaml.safe_load(value)
+
+
 def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
-    if form is Format.table and output is None:
+    if form is Format.table:
+        if output:
+            raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
         show(frame)
         return
-    writers = {Format.csv: frame.write_csv, Format.json: frame.write_json, Format.parquet: frame.write_parquet}
-    if form not in writers:
-        raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
-    if output is None:
-        writers[form](sys.stdout.buffer)
+    target = output or sys.stdout.buffer
+    if form is Format.csv:
+        frame.write_csv(target)
+    elif form is Format.json:
+        frame.write_json(target)
     else:
-        writers[form](output)
+        frame.write_parquet(target)

@@ -28,9 +28,12 @@ def extract(text: str, answer_key: str, explanation_key: str | None = None) -> E
     Fences, prose, wrong quotes, a missing end and other damage are repaired (json_repair); placeholders such as "<emotion>", which
     echo the prompt, are passed over. Several different values of one key are joined by "; ".
     """
-    objects = list(_objects(text))
-    explanation = _value(objects, explanation_key) if explanation_key else None
-    return Extract(_value(objects, answer_key), explanation)
+    try:
+        objects = list(_objects(text))
+        explanation = _value(objects, explanation_key) if explanation_key else None
+        return Extract(_value(objects, answer_key), explanation)
+    except RecursionError:  # nested deeper than any answer is
+        return Extract(None, None)
 
 
 def without_thoughts(text: str) -> str:
@@ -42,7 +45,7 @@ def _objects(text: str) -> Iterator[dict[str, object]]:
     """Yield each JSON object in the text, those within others too; some come twice."""
     try:
         yield from _walk(json.loads(text))
-    except (ValueError, RecursionError):
+    except ValueError:
         # The repair keeps the last of several objects of one shape, so each is looked at by itself as well.
         for part in (text, *_INNERMOST_OBJECT.findall(text)):
             yield from _walk(_repair(part))

@@ -3,7 +3,10 @@
 import re
 
 _ABLE = r"(?:can ?not|can't|could ?n[o']t|won't|will not|am not able to|'m not able to|am unable to|'m unable to|must decline)"
-_DO = r"(?:help|assist|provide|comply|fulfil|answer|analy[sz]e|identify|describe|determine|view|see|process|interpret|engage|do (?:that|this)|feel|say)"
+_DO = (
+    r"(?:help|assist|provide|comply|fulfil|answer|analy[sz]e|identify|describe|determine|view|see|process|interpret|engage|feel|say"
+    r"|do (?:that|this))"
+)
 _REFUSALS = re.compile(
     "|".join(
         (

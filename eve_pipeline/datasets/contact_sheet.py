@@ -39,7 +39,7 @@ def _rows(images: pl.DataFrame, columns: int, seed: int) -> list[tuple[str, str,
     groups = shuffled.with_columns(caption=pl.coalesce("label", status)).group_by("caption").agg("path").sort("caption")
     deep = 1 if groups.height > 1 else 4
     return [
-        (caption if start == 0 else "", f"{len(paths)} images" if start == 0 else "", paths[start : start + columns])
+        (caption if start == 0 else "", f"{len(paths)} image{'s'[: len(paths) > 1]}" if start == 0 else "", paths[start : start + columns])
         for caption, paths in groups.iter_rows()
         for start in range(0, min(len(paths), deep * columns), columns)
     ]

@@ -94,7 +94,8 @@ def _blob(pen: Pen, centre: Floats, radius: float, wobble: float) -> Floats:
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     phases = pen.rng.uniform(0, 2 * np.pi, 3)
     reach = 1 + wobble * sum(np.sin(k * turn + phase) / k for k, phase in enumerate(phases, 2))
-    return centre + radius * _towards(turn) * np.expand_dims(reach, 1)
+    outline: Floats = centre + radius * _towards(turn) * np.expand_dims(reach, 1)
+    return outline
 
 
 def _count(share: float, full: int) -> int:

@@ -30,7 +30,7 @@ class ScoresSummary(NamedTuple):
 
 
 def score_dataset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> ScoresSummary:
-    """Write `classifier_scores` of a dataset that has a hard subset; shows a progress bar on standard error.
+    """Write `classifier_scores` of a dataset that has a hard subset; shows a progress bar where standard error is a terminal.
 
     Raises:
         EveError: the entry has no hard subset, its images are not materialized or too few, or the classifier cannot be had.
@@ -38,7 +38,8 @@ def score_dataset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse)
     wanted, images = _hard_subset(entry), _images(entry, warehouse)
     chosen = classifier(wanted.classifier, settings)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         scores = out_of_fold_scores(images, entry.root(settings), chosen, settings, progress)
     write_table(scores, "classifier_scores", warehouse.file("classifier_scores", entry.key))
     counts = pictures_by_label(images.filter(pl.col("label").is_not_null()))

@@ -70,7 +70,7 @@ def _result(check: Check, validation: Any, n_rows: int) -> CheckResult:  # noqa:
     if "unexpected_count" in found:
         n_unexpected, examples = found["unexpected_count"], found["partial_unexpected_index_list"] or found["partial_unexpected_list"]
         message = f"{n_unexpected} of {n_checked} rows are not as expected"
-    elif found.get("partial_missing_list"):
+    elif "partial_missing_list" in found:
         n_unexpected, examples = found["missing_count"], found["partial_missing_list"]
         message = f"{n_unexpected} expected values are absent"
     else:

@@ -32,9 +32,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, contract: Contract, files: Sequ
         check_file(file, contract)
     names = [str(file) for file in files]
     found = connection.read_parquet(names, union_by_name=True, hive_partitioning=False) if names else connection.sql("SELECT 1 LIMIT 0")
-    present = set(found.columns)
-    values = {name: f'"{name}"' if name in present else "NULL" for name in contract.columns}
-    return found.set_alias(contract.table).project(", ".join(f'{values[name]}::{column.type} AS "{name}"' for name, column in contract.columns.items()))
+    values = {name: f'"{name}"' if name in found.columns else "NULL" for name in contract.columns}
+    columns = (f'{values[name]}::{column.type} AS "{name}"' for name, column in contract.columns.items())
+    return found.set_alias(contract.table).project(", ".join(columns))
 
 
 def _comments(contract: Contract, kind: str) -> Iterator[str]:

@@ -48,6 +48,12 @@ def test_deep_nesting_is_no_error(reply: str) -> None:
     assert read_reply(reply, ASKED).status in {"ok", "unparseable"}
 
 
+def test_no_depth_of_nesting_is_an_error() -> None:
+    for depth in range(0, 1100, 7):
+        reply = f'{{"prediction": {"[" * depth}"fear"{"]" * depth}}}'
+        assert read_reply(reply, ASKED).label == "fear" or depth > 300
+
+
 @given(st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=25).map("".join)))
 def test_nothing_raises_and_only_ok_has_a_label(reply: str) -> None:
     reading = read_reply(reply, ASKED)

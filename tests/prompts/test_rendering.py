@@ -53,9 +53,7 @@ def test_the_datasets_order_is_left_alone(by_label: dict[str, Sentiment]) -> Non
 def test_sentiments_are_grouped_and_the_datasets_order_stays_within(by_label: dict[str, Sentiment], rule: LabelOrder) -> None:
     labels = tuple(by_label)
     ordered = order_labels(labels, rule, by_label)
-    groups: list[Sentiment] = ["positive", "none", "negative"]
-    if rule == "negative_first":
-        groups = groups[::-1]
+    groups = ("positive", "none", "negative") if rule == "positive_first" else ("negative", "none", "positive")
     assert ordered == tuple(label for group in groups for label in labels if by_label[label] == group)
 
 

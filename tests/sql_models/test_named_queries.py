@@ -1,10 +1,12 @@
 """Every named query runs on a published database and answers what its first line asks."""
 
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from eve_pipeline.emotions.affect import sentiments
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.query import named_queries, named_query, run_query
@@ -44,6 +46,19 @@ def test_incomplete_cells_are_those_with_failures(database: Path, current_answer
     cells = ask(database, "incomplete_cells")
     assert cells.height == failed.select("model", "subset", "prompt").n_unique()
     assert (cells["n_missing"] + cells["n_error"]).sum() == failed.height
+
+
+def test_persona_flips_compare_the_same_image(database: Path, current_answers: pl.DataFrame, sql_settings: Settings) -> None:
+    sides = sentiments(sql_settings)
+    cell = current_answers.filter(
+        pl.col("label").is_in([name for name, side in sides.items() if side != "none"]), model="two", subset="mixed"
+    )
+    item = ["image_id", "repeat"]
+    pairs = cell.filter(prompt="simple").join(cell.filter(prompt="positive_persona"), on=item).select("label", "label_right").rows()
+    flips = Counter((sides[before], sides[after]) for before, after in pairs)
+    found = ask(database, "persona_flips").filter(model="two", subset="mixed").row(0, named=True)
+    assert found["n"] == flips.total()
+    assert (found["n_turned_positive"], found["n_turned_negative"]) == (flips["negative", "positive"], flips["positive", "negative"])
 
 
 def test_unknown_query_lists_the_known_ones() -> None:

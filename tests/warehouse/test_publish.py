@@ -24,14 +24,31 @@ ANSWER = {
 }  # fmt: skip
 RESPONSE = {"request_key": "k", "delivery": "received", "attempts": 1, "created_at": 0}
 PUBLISHER = """
-import sys
+import sys, time
 from pathlib import Path
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.publish import publish
+from eve_pipeline.warehouse.publish import publication
 
 settings = Settings(home=Path(sys.argv[1]))
-print(publish(Warehouse.of(settings), settings))
+with publication(Warehouse.of(settings), settings):
+    started = time.time()
+    time.sleep(1)
+    print(started, time.time())
+"""
+READER = """
+import sys
+import duckdb
+
+def count(connection):
+    print(connection.sql("select count(*) from raw.benchmark_items").fetchall()[0][0], flush=True)
+
+connection = duckdb.connect(sys.argv[1], read_only=True)
+count(connection)
+sys.stdin.readline()
+count(connection)
+connection.close()
+count(duckdb.connect(sys.argv[1], read_only=True))
 """
 
 
@@ -92,31 +109,16 @@ def test_a_reader_keeps_what_it_opened(warehouse: Warehouse, settings: Settings)
     assert reader.communicate("again\n", timeout=20) == ("1\n2\n", None)
 
 
-READER = """
-import sys
-import duckdb
-
-def count(connection):
-    print(connection.sql("select count(*) from raw.benchmark_items").fetchall()[0][0], flush=True)
-
-connection = duckdb.connect(sys.argv[1], read_only=True)
-count(connection)
-sys.stdin.readline()
-count(connection)
-connection.close()
-count(duckdb.connect(sys.argv[1], read_only=True))
-"""
-
-
 def test_two_publishers_queue(warehouse: Warehouse, settings: Settings) -> None:
     write_items(warehouse, "a")
     command = [sys.executable, "-c", PUBLISHER, str(settings.home)]
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, check=True), range(2)))
-    published = sorted(run.stdout.strip() for run in runs)
-    assert len(set(published)) == 2
-    assert str(warehouse.database.resolve()) == published[-1]
-    assert [items(Path(path)) for path in published] == [1, 1]
+    first, second = sorted([float(time) for time in run.stdout.split()] for run in runs)
+    assert first[1] < second[0]
+    published = sorted(warehouse.publications.iterdir())
+    assert [items(folder / "eve.duckdb") for folder in published] == [1, 1]
+    assert warehouse.database.resolve().parent == published[-1]
 
 
 def test_a_failing_dbt_test_keeps_the_last_good_database(warehouse: Warehouse, settings: Settings) -> None:
@@ -135,8 +137,7 @@ def test_a_failing_dbt_test_keeps_the_last_good_database(warehouse: Warehouse, s
 
 @pytest.mark.parametrize("problem", [RuntimeError, KeyboardInterrupt])
 def test_whatever_is_raised_leaves_nothing(warehouse: Warehouse, settings: Settings, problem: type[BaseException]) -> None:
-    with pytest.raises(problem), publication(warehouse, settings) as building:
-        assert building.database.exists()
+    with pytest.raises(problem), publication(warehouse, settings):
         raise problem
     assert not list(warehouse.publications.iterdir())
     assert not warehouse.database.is_symlink()

@@ -32,8 +32,12 @@ tallies as (
         prompt,
         scheme,
         sum(n) filter (where is_determined) as n,
-        sum(n) filter (where truth_sentiment = 'negative' and predicted_sentiment = 'positive') as n_negative_as_positive,
-        sum(n) filter (where truth_sentiment = 'positive' and predicted_sentiment = 'negative') as n_positive_as_negative,
+        sum(n) filter (
+            where truth_sentiment = 'negative' and predicted_sentiment = 'positive'
+        ) as n_negative_as_positive,
+        sum(n) filter (
+            where truth_sentiment = 'positive' and predicted_sentiment = 'negative'
+        ) as n_positive_as_negative,
         sum(n) filter (where is_determined is not true) as n_undetermined
     from answered
     group by all

@@ -14,12 +14,13 @@ from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
 
 ALL_ITEMS = dg.AssetDep("benchmark_items", partition_mapping=dg.AllPartitionMapping())
-ASKED: dict[str, tuple[str, list[dg.AssetDep | str]]] = {
+Deps = list[dg.AssetDep | str]
+ASKED: dict[str, tuple[str, Deps]] = {
     "configs": ("How each cell asks: everything that can change an answer.", [ALL_ITEMS]),
     "requests": ("What each cell asks for.", [ALL_ITEMS, "configs"]),
     "responses": ("What came back, unread and for ever.", ["requests"]),
 }
-ANSWERS = ("What is read in the replies; one row a request.", ["configs", "requests", "responses"])
+ANSWERS: tuple[str, Deps] = ("What is read in the replies; one row a request.", ["configs", "requests", "responses"])
 
 
 @dg.multi_asset(
@@ -65,7 +66,7 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
         context.log_event(dg.AssetMaterialization("answers", partition=partition, metadata=_answers_metadata(answers)))
     failed = []
     for check in check_answers(outcome.cell, answers, settings):
-        context.log_event(check)  # type: ignore[arg-type] - its signature leaves out what it takes
+        context.log_event(check)  # type: ignore[arg-type]  # its signature leaves out what it takes
         if check.blocking and not check.passed:
             failed.append(f"check {check.check_name} failed: {check.description}")
     return "; ".join(failed) or None

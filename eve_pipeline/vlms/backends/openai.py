@@ -59,10 +59,9 @@ class OpenAIVlm:
     """A chat-completions endpoint, with up to `max_in_flight` requests under way; the client retries what can be retried."""
 
     def __init__(self, entry: ModelEntry, base_url: str, key: str) -> None:
-        from openai import AsyncOpenAI
-
         self.entry = entry
-        self.connect = lambda: AsyncOpenAI(base_url=base_url, api_key=key, max_retries=RETRIES, timeout=entry.limits.timeout_s)
+        self.base_url = base_url
+        self.key = key
 
     def respond(self, requests: Sequence[Request]) -> Iterator[Reply]:
         """Yield the replies as they arrive; a refused key or an unknown model ends the run with an error that says what to fix."""
@@ -77,11 +76,16 @@ class OpenAIVlm:
             finally:
                 runner.run(replies.aclose())
 
+    def _connect(self) -> "AsyncOpenAI":
+        from openai import AsyncOpenAI
+
+        return AsyncOpenAI(base_url=self.base_url, api_key=self.key, max_retries=RETRIES, timeout=self.entry.limits.timeout_s)
+
     async def _stream(self, requests: Sequence[Request]) -> AsyncGenerator[Reply, None]:
         waiting = iter(requests)
         under_way: set[asyncio.Task[Reply]] = set()
         done: set[asyncio.Task[Reply]] = set()
-        async with self.connect() as client:
+        async with self._connect() as client:
             try:
                 while True:
                     fresh = islice(waiting, self.entry.limits.max_in_flight - len(under_way))
