@@ -218,6 +218,8 @@ def sql(
     from eve_pipeline.warehouse.paths import Warehouse
     from eve_pipeline.warehouse.query import named_queries, named_query, run_query
 
+    if output and format is Format.table:
+        raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
     settings = Settings()
     if query is None and named is None:
         found = named_queries(settings).values()
@@ -286,8 +288,6 @@ def _parameter(text: str) -> tuple[str, object]:
 
 def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
     if form is Format.table:
-        if output:
-            raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
         show(frame)
         return
     target = output or sys.stdout.buffer

@@ -12,6 +12,7 @@ from PIL import Image
 
 from eve_pipeline.settings import Settings
 from tests.chat_server import ChatServer
+from tests.shell import eve
 
 os.environ["DO_NOT_TRACK"] = "1"
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
@@ -70,3 +71,13 @@ def prepared(settings: Settings, photographs: Path, chat_server: ChatServer, add
     build_items(entry, Warehouse.of(settings))
     add_model("served", backend="openai", id="stub", base_url=chat_server.url, limits={"max_in_flight": 4})
     return settings
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An EVE_HOME in which `eve demo` has run, in a process of its own; tests may add to it but not change what is there."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    done = eve("demo", home=home)
+    assert done.returncode == 0, done.stderr
+    (home / "demo.txt").write_text(done.stdout)
+    return home
