@@ -1,5 +1,6 @@
 """`eve ...`: the pipeline from the shell."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -290,10 +291,14 @@ def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
     if form is Format.table:
         show(frame)
         return
-    target = output or sys.stdout.buffer
+    content = io.BytesIO()
     if form is Format.csv:
-        frame.write_csv(target)
+        frame.write_csv(content)
     elif form is Format.json:
-        frame.write_json(target)
+        frame.write_json(content)
     else:
-        frame.write_parquet(target)
+        frame.write_parquet(content)
+    if output:
+        output.write_bytes(content.getvalue())
+    else:
+        sys.stdout.buffer.write(content.getvalue())

@@ -28,7 +28,7 @@ _REVISION = 1
 _CANVAS = 2 * SIDE  # drawn twice as large and reduced, which smooths the edges
 _VOTE_STREAM = 7  # votes have their own random stream: they do not depend on how a picture is painted
 _STRAY_VOTES = 0.1  # share of votes that have nothing to do with the picture
-_STRAY_PAINT = 0.33  # how far colour and form stray from the intended mix: what keeps recognition from being perfect
+_STRAY_PAINT = 0.5  # how far colour and form stray from the intended mix: what keeps recognition from being perfect
 _COLUMNS = ("Amusement", "Anger", "Awe", "Content", "Disgust", "Excitement", "Fear", "Sad")
 
 

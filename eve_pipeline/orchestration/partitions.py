@@ -48,12 +48,7 @@ def cells_of(context: dg.AssetExecutionContext) -> list[Cell]:
 
 
 def ranges_of(cells: Iterable[Cell], instance: dg.DagsterInstance) -> list[tuple[str, str]]:
-    """Return first and last partition key of the fewest key ranges that hold exactly the cells, each within one model."""
-    position = {task: number for number, task in enumerate(instance.get_dynamic_partitions("task"))}
-    ranges: list[tuple[Cell, Cell]] = []
-    for cell in sorted(cells, key=lambda cell: (cell.model, position[cell.task])):
-        if ranges and ranges[-1][1].model == cell.model and position[ranges[-1][1].task] + 1 == position[cell.task]:
-            ranges[-1] = (ranges[-1][0], cell)
-        else:
-            ranges.append((cell, cell))
-    return [(partition_of(first), partition_of(last)) for first, last in ranges]
+    """Return first and last partition key of the key ranges that hold exactly the cells, each within one model or one task."""
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        subset = GRID.subset_with_partition_keys([partition_of(cell) for cell in cells])
+        return sorted((keys.start, keys.end) for keys in subset.get_partition_key_ranges(GRID))

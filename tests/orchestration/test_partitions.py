@@ -1,6 +1,7 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dagster as dg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,30 +9,38 @@ from eve_pipeline.orchestration.partitions import partition_of, ranges_of, sync_
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
 
-PROMPTS = [f"p{number}" for number in range(6)]
+MODELS = ["a", "b", "c"]
+TASKS = [f"{subset}.{prompt}" for subset in ("s", "t") for prompt in ("p0", "p1", "p2")]
 
 
-def cells_in(first: str, last: str, tasks: list[str]) -> set[Cell]:
-    (model, first_task), (same_model, last_task) = first.split("|"), last.split("|")
-    assert model == same_model
-    return {Cell.of(model, task) for task in tasks[tasks.index(first_task) : tasks.index(last_task) + 1]}
-
-
-@given(st.sets(st.builds(Cell, st.sampled_from(["a", "b"]), st.sampled_from(["s", "t"]), st.sampled_from(PROMPTS))))
-def test_ranges_hold_exactly_the_cells_once(cells: set[Cell]):
-    tasks = [f"{subset}.{prompt}" for subset in ("s", "t") for prompt in PROMPTS]
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("task", tasks)
-        ranges = [cells_in(first, last, tasks) for first, last in ranges_of(cells, instance)]
+        instance.add_dynamic_partitions("model", MODELS)
+        instance.add_dynamic_partitions("task", TASKS)
+        yield instance
+
+
+def between(keys: list[str], first: str, last: str) -> list[str]:
+    return keys[keys.index(first) : keys.index(last) + 1]
+
+
+def cells_in(first: str, last: str) -> set[Cell]:
+    (model, task), (last_model, last_task) = first.split("|"), last.split("|")
+    assert model == last_model or task == last_task
+    return {Cell.of(m, t) for m in between(MODELS, model, last_model) for t in between(TASKS, task, last_task)}
+
+
+@given(st.sets(st.builds(Cell.of, st.sampled_from(MODELS), st.sampled_from(TASKS))))
+def test_ranges_hold_exactly_the_cells_once(instance: dg.DagsterInstance, cells: set[Cell]):
+    ranges = [cells_in(first, last) for first, last in ranges_of(cells, instance)]
     assert set().union(*ranges) == cells
     assert sum(map(len, ranges)) == len(cells)
 
 
-def test_a_whole_row_is_one_range(settings: Settings):
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("task", ["s.p0", "s.p1", "t.p0"])
-        row = [Cell("m", "t", "p0"), Cell("m", "s", "p1"), Cell("m", "s", "p0")]
-        assert ranges_of(row, instance) == [(partition_of(Cell("m", "s", "p0")), partition_of(Cell("m", "t", "p0")))]
+def test_a_whole_row_is_one_range(instance: dg.DagsterInstance):
+    row = [Cell.of("b", task) for task in reversed(TASKS)]
+    assert ranges_of(row, instance) == [(partition_of(row[-1]), partition_of(row[0]))]
 
 
 def test_partitions_follow_the_registries(settings: Settings, add_model: Callable[..., None]):

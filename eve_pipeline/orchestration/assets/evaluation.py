@@ -66,7 +66,7 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
         context.log_event(dg.AssetMaterialization("answers", partition=partition, metadata=_answers_metadata(answers)))
     failed = []
     for check in check_answers(outcome.cell, answers, settings):
-        context.log_event(check)  # type: ignore[arg-type]  # its signature leaves out what it takes
+        context.log_event(check)
         if check.blocking and not check.passed:
             failed.append(f"check {check.check_name} failed: {check.description}")
     return "; ".join(failed) or None

@@ -1,5 +1,6 @@
 """Any image-text-to-text model that transformers can load, from the hub or a folder, answered in batches."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,10 @@ def open_vlm(entry: ModelEntry, settings: Settings) -> Iterator["TransformersVlm
     """Load the entry's checkpoint and release its memory afterwards."""
     prepare_torch()
     import torch
+    from transformers.utils.logging import disable_progress_bar
 
+    if not sys.stderr.isatty():
+        disable_progress_bar()
     vlm = TransformersVlm.load(entry, settings)
     try:
         yield vlm
@@ -116,8 +120,7 @@ class TransformersVlm:
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
-            return_tensors="pt",
-            padding=True,
+            processor_kwargs={"padding": True, "return_tensors": "pt"},
         ).to(self.model.device, dtype=self.model.dtype)
 
     def _generate(self, inputs: Any, seed: int) -> Any:  # noqa: ANN401 - tensors in a BatchFeature
