@@ -1,13 +1,14 @@
 """`eve ...`: the pipeline from the shell."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated, Literal, ParamSpec
 
 import polars as pl
 import typer
@@ -25,6 +26,7 @@ app.add_typer(datasets_app, name="datasets")
 
 Arguments = ParamSpec("Arguments")
 Keys = list[str]
+WHOLE_WORDS = 30  # up to this length a value is not broken over lines
 
 
 class Format(StrEnum):
@@ -54,12 +56,31 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 def show(frame: pl.DataFrame, title: str = "") -> None:
     """Print a frame as a table, floats with three digits."""
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for name, dtype in frame.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in frame.iter_rows():
-        table.add_row(*("" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+    rows = [
+        ["" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in frame.iter_rows()
+    ]
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for number, (name, dtype) in enumerate(frame.schema.items()):
+        longest = max(map(len, [*name.split(), *(row[number] for row in rows)]))
+        justify: Literal["left", "right"] = "right" if dtype.is_numeric() else "left"
+        table.add_column(name, justify=justify, overflow="fold", min_width=min(longest, WHOLE_WORDS))
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)
+
+
+def main() -> None:
+    """Run the command line.
+
+    It leaves without the interpreter's own clearing up, in which DuckDB's bindings complain of objects that torch keeps alive.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        logging.shutdown()
+        os._exit(end.code if isinstance(end.code, int) else bool(end.code))
 
 
 @app.command()
@@ -270,7 +291,8 @@ def _leaderboard(settings: Settings) -> None:
     from eve_pipeline.warehouse.query import named_query, run_query
 
     warehouse, leaderboard = Warehouse.of(settings), named_query("leaderboard", settings)
-    show(run_query(warehouse.database, leaderboard.sql, leaderboard.parameters), title="Leaderboard (prompt: simple, scoring: strict)")
+    places = run_query(warehouse.database, leaderboard.sql, leaderboard.parameters)
+    show(places.rename(lambda name: name.replace("_", "\n")), title="Leaderboard (prompt: simple, scoring: strict)")
     made = {
         "results (DuckDB)": warehouse.database,
         "tables (Parquet)": warehouse.home / "warehouse",

@@ -3,14 +3,12 @@
 -- $scoring = strict
 select
     subset,
-    rank() over (partition by subset order by weighted_f1 desc nulls last) as place,
     model,
     round(weighted_f1, 3) as weighted_f1,
     round(macro_f1, 3) as macro_f1,
-    round(accuracy, 3) as accuracy,
     round(coverage, 3) as coverage,
     n,
     is_complete
 from marts.weighted_f1
 where prompt = $prompt and scoring = $scoring
-order by subset, place, model
+order by subset, weighted_f1 desc nulls last, model

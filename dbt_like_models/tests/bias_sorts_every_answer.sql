@@ -1,4 +1,5 @@
 -- Cells whose answers are not all either determined or undetermined in sentiment_bias.
+{{ config(meta={'dagster': {'ref': {'name': 'sentiment_bias'}}}) }}
 select *
 from {{ ref('sentiment_bias') }} as bias
 inner join {{ ref('coverage') }} as coverage using (model, dataset, subset, prompt)

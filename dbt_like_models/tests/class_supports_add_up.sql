@@ -1,4 +1,5 @@
 -- Scores whose classes' supports do not add up to the items scored.
+{{ config(meta={'dagster': {'ref': {'name': 'per_class_f1'}}}) }}
 with
 
 supports as (

@@ -1,4 +1,5 @@
 -- Cells whose error categories do not add up to the answers off the diagonal.
+{{ config(meta={'dagster': {'ref': {'name': 'error_categories'}}}) }}
 with
 
 categorised as (

@@ -1,4 +1,5 @@
 -- Cells whose coverage does not count exactly the current answers.
+{{ config(meta={'dagster': {'ref': {'name': 'coverage'}}}) }}
 with
 
 answers as (

@@ -1,4 +1,5 @@
 -- Cells whose strict scores are not over the items that confusion shows.
+{{ config(meta={'dagster': {'ref': {'name': 'weighted_f1'}}}) }}
 with
 
 confusions as (

@@ -93,7 +93,7 @@ class TransformersVlm:
         started = time.perf_counter()
         inputs = self._inputs(images)
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
-        outputs = self._generate(inputs, seed=int(next(iter(images)).request_key[:15], 16))
+        outputs = self._generate(inputs, seed=int(next(iter(images)).request_key[:8], 16))
         texts = self.processor.batch_decode(outputs, skip_special_tokens=True)
         latency_ms = (time.perf_counter() - started) * 1000 / len(images)
         for request, text, tokens, length in zip(images, texts, outputs.tolist(), prompt_tokens, strict=True):
