@@ -6,7 +6,6 @@ pictures; then the language model learns to answer the prompts, each answer bein
 
 import argparse
 import json
-import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,12 @@ import numpy as np
 import polars as pl
 import torch
 from PIL import Image
+from teacher import OTHER_NAMES, Teacher, expected_keys
 
 from eve_pipeline.accelerator import prepare_torch
-from eve_pipeline.datasets.drawing import EMOTIONS, STYLES, draw_dataset, draw_random_picture
-from eve_pipeline.emotions.affect import sentiments
-from eve_pipeline.emotions.label_sets import Labels, label_sets
-from eve_pipeline.prompts.rendering import render
-from eve_pipeline.prompts.variants import PromptVariant, prompt_variants
+from eve_pipeline.datasets.drawing import EMOTIONS, draw_dataset, draw_random_picture
+from eve_pipeline.emotions.label_sets import label_sets
+from eve_pipeline.prompts.variants import PromptVariant
 from eve_pipeline.settings import Settings
 
 prepare_torch()
@@ -41,14 +39,14 @@ from transformers import (  # noqa: E402 - torchvision must not be imported befo
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
 HERE = Path(__file__).resolve().parent
-SIDE, PATCH = 64, 16
+SIDE = 64
 BATCH = 64
-PERSONA_PULL = 5.0  # how much likelier a cheerful or gloomy viewer is to feel what suits them
-GENERIC_WORDS = ("curiosity", "interest", "calm", "unease")
+SPECIAL_TOKENS = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | upper }}: "
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
@@ -59,6 +57,7 @@ CHAT_TEMPLATE = (
 class Size(NamedTuple):
     """How large a model is and how long it learns."""
 
+    patch: int
     vision_width: int
     vision_layers: int
     text_width: int
@@ -67,102 +66,7 @@ class Size(NamedTuple):
     text_steps: int
 
 
-SIZES = {"small": Size(64, 1, 128, 2, 250, 1000), "base": Size(128, 4, 192, 3, 1500, 1000)}
-
-
-class Words(NamedTuple):
-    """What a viewer says of a picture that evokes an emotion; the synonyms go with the style's two neighbours."""
-
-    forms: str
-    ground: str
-    mood: str
-    caption: str
-    synonyms: tuple[str, str]
-
-
-WORDS = {
-    "amusement": Words("nested discs and confetti", "warm yellow light", "playful", "Discs dance at a fair", ("joy", "cheerfulness")),
-    "anger": Words("red splinters and slashes", "a burning red haze", "violent", "Splinters fly in the heat", ("rage", "irritation")),
-    "awe": Words("a great light with rays", "a deep blue sky", "sublime", "A light opens the night sky", ("wonder", "reverence")),
-    "contentment": Words("soft hills under a sun", "a pale evening sky", "peaceful", "Hills rest in soft light", ("serenity", "peace")),
-    "disgust": Words("dripping slime with spots", "a muddy green fog", "repulsive", "Slime drips down the wall", ("revulsion", "nausea")),
-    "excitement": Words("swirling strokes and sparks", "purple and orange glow", "thrilling", "Fireworks swirl at night", ("joy", "thrill")),
-    "fear": Words("crooked branches and a void", "cold darkness", "threatening", "Branches reach from the dark", ("dread", "terror")),
-    "sadness": Words("hanging strands and rain", "grey blue mist", "mournful", "Rain falls on still water", ("gloom", "melancholy")),
-}
-OTHER_NAMES = {
-    "abstract": {"contentment": "content", "sadness": "sad"},
-    "emotion6": {"amusement": "joy", "awe": "surprise", "contentment": "neutral", "excitement": "joy"},
-}
-
-
-class Question(NamedTuple):
-    """A rendered prompt, the label of each emotion under its list, and the chance of each emotion to be answered."""
-
-    variant: PromptVariant
-    text: str
-    names: dict[str, str]
-    weights: np.ndarray
-
-
-class Teacher:
-    """Makes up what people ask about a picture and what they answer."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.variants = prompt_variants(settings)
-        self._lists = label_sets(settings)
-        self._sentiments = sentiments(settings)
-
-    def question(self, variant: PromptVariant, rng: np.random.Generator) -> Question:
-        """Return the prompt with a random label list: mostly the one of the sample dataset."""
-        name = str(rng.choice(["abstract", "mikels", "emotion6", "part"], p=[0.6, 0.2, 0.1, 0.1]))
-        if name == "part":
-            labels: Labels = tuple(rng.permutation(self._lists["mikels"])[: rng.integers(4, 9)].tolist())
-        else:
-            labels = self._lists[name]
-        names = {emotion: OTHER_NAMES.get(name, {}).get(emotion, emotion) for emotion in EMOTIONS}
-        listed = np.array([variant.is_open or names[emotion] in labels for emotion in EMOTIONS], dtype=float)
-        return Question(variant, self.ask(variant, labels), names, listed * self._pull(variant))
-
-    def ask(self, variant: PromptVariant, labels: Labels) -> str:
-        """Return the text that a model reads."""
-        return next(iter(render(variant, labels, self._sentiments))).text
-
-    def _pull(self, variant: PromptVariant) -> np.ndarray:
-        return np.array([PERSONA_PULL if self._sentiments[emotion] == variant.persona else 1.0 for emotion in EMOTIONS])
-
-    def answer(self, question: Question, shares: np.ndarray, rng: np.random.Generator) -> str:
-        """Return the JSON text of one viewer."""
-        chances = shares * question.weights
-        felt, around = (str(rng.choice(EMOTIONS, p=p / p.sum())) for p in (chances, shares))
-        label = open_word(felt, shares, rng) if question.variant.is_open else question.names[felt]
-        return json.dumps(fill(question.variant, label, WORDS[felt], WORDS[around]))
-
-
-def open_word(felt: str, shares: np.ndarray, rng: np.random.Generator) -> str:
-    """Return the emotion's own name where most viewers agree, else the synonym that leans to the neighbour."""
-    if shares[EMOTIONS.index(felt)] < 0.1:  # noqa: PLR2004 - only stray viewers feel this
-        return str(rng.choice(GENERIC_WORDS))
-    first, second = (shares[EMOTIONS.index(neighbour)] for neighbour in STYLES[felt].neighbours)
-    return felt if max(first, second) < 0.25 else WORDS[felt].synonyms[int(second > first)]  # noqa: PLR2004 - about half the pictures
-
-
-def expected_keys(variant: PromptVariant) -> list[str]:
-    """Return the JSON keys that a prompt asks for, in its order."""
-    return re.findall(r'"([^"]+)": "<', variant.text)
-
-
-def fill(variant: PromptVariant, label: str, felt: Words, around: Words) -> dict[str, str]:
-    """Return the answer under the keys that the prompt asks for."""
-    keys = expected_keys(variant)
-    texts = {
-        "explanation": f"I see {felt.forms} in {felt.ground}, which feels {felt.mood}.",
-        "Step 1": felt.forms if "Step 2" in keys else f"{felt.caption}.",
-        "Step 2": around.ground,
-        "Step 3": f"Both feel {felt.mood}." if felt is around else f"The object is {felt.mood}, the background {around.mood}.",
-        variant.answer_key: label,
-    }
-    return {key: texts[key] for key in keys}
+SIZES = {"small": Size(32, 8, 1, 96, 2, 8, 700), "base": Size(16, 128, 4, 192, 3, 1000, 1000)}
 
 
 def conversation(text: str) -> list[dict[str, Any]]:
@@ -192,23 +96,21 @@ def draw_pictures(count: int) -> Pictures:
     return Pictures(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def build_processor(texts: Iterable[str]) -> LlavaProcessor:
+def build_processor(texts: Iterable[str], patch: int) -> LlavaProcessor:
     """Return image processor, tokenizer trained on `texts`, and chat template in one."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
-        texts, trainers.BpeTrainer(vocab_size=1200, special_tokens=["<pad>", "<s>", "</s>", "<image>"], initial_alphabet=alphabet)
+        texts, trainers.BpeTrainer(vocab_size=1200, special_tokens=[*SPECIAL_TOKENS.values(), "<image>"], initial_alphabet=alphabet)
     )
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", padding_side="left", model_max_length=1024
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL_TOKENS, padding_side="left", model_max_length=1024)
     images = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     return LlavaProcessor(
         image_processor=images,
         tokenizer=fast,
-        patch_size=PATCH,
+        patch_size=patch,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         chat_template=CHAT_TEMPLATE,
@@ -221,9 +123,9 @@ def build_model(size: Size, tokenizer: PreTrainedTokenizerFast) -> LlavaForCondi
         hidden_size=size.vision_width,
         intermediate_size=3 * size.vision_width,
         num_hidden_layers=size.vision_layers,
-        num_attention_heads=size.vision_width // 32,
+        num_attention_heads=max(1, size.vision_width // 32),
         image_size=SIDE,
-        patch_size=PATCH,
+        patch_size=size.patch,
         projection_dim=size.vision_width,
     )
     text = LlamaConfig(
@@ -243,7 +145,7 @@ def build_model(size: Size, tokenizer: PreTrainedTokenizerFast) -> LlavaForCondi
             vision_config=vision,
             text_config=text,
             image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-            image_seq_length=(SIDE // PATCH) ** 2,
+            image_seq_length=(SIDE // size.patch) ** 2,
             vision_feature_layer=-1,
             vision_feature_select_strategy="default",
             tie_word_embeddings=True,
@@ -286,14 +188,16 @@ class Lessons:
             asked, said = self._prompt(question.text), self._teacher.answer(question, row, self._rng)
             answer = [*self._encode(said), self._processor.tokenizer.eos_token_id]
             rows.append((asked + answer, [-100] * len(asked) + answer))
-        ids, labels = (torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in column], True, padding)
-                       for column, padding in zip(zip(*rows, strict=True), (self._processor.tokenizer.pad_token_id, -100), strict=True))
+        ids, labels = (
+            torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in column], True, padding)
+            for column, padding in zip(zip(*rows, strict=True), (self._processor.tokenizer.pad_token_id, -100), strict=True)
+        )
         mask = (ids != self._processor.tokenizer.pad_token_id).long()
         return {"input_ids": ids, "attention_mask": mask, "labels": labels, "pixel_values": values}
 
     def _prompt(self, text: str) -> list[int]:
         chat = self._processor.apply_chat_template(conversation(text), add_generation_prompt=True)
-        return self._encode(chat.replace("<image>", "<image>" * (SIDE // PATCH) ** 2))
+        return self._encode(chat.replace("<image>", "<image>" * (SIDE // self._processor.patch_size) ** 2))
 
     def _encode(self, text: str) -> list[int]:
         if text not in self._tokens:
@@ -369,7 +273,7 @@ def read_sample(folder: Path) -> tuple[list[Image.Image], list[str]]:
 
 
 @torch.inference_mode()
-def generate(model: Any, processor: Any, images: Sequence[Image.Image], text: str) -> list[str]:
+def generate(model: PreTrainedModel, processor: LlavaProcessor, images: Sequence[Image.Image], text: str) -> list[str]:
     """Return the greedy replies to one prompt about each image."""
     chat = processor.apply_chat_template(conversation(text), add_generation_prompt=True)
     replies = []
@@ -410,33 +314,35 @@ def train(name: str, size: Size, pictures: Pictures, teacher: Teacher) -> None:
     rng = np.random.default_rng(0)
     questions = [teacher.question(variant, rng) for variant in teacher.variants.values() for _ in range(60)]
     texts = [text for question in questions for text in (question.text, teacher.answer(question, np.full(8, 0.125), rng))]
-    processor = build_processor([*texts, *sum(label_sets(Settings()).values(), ()), "USER: ASSISTANT: "])
+    processor = build_processor([*texts, *sum(label_sets(Settings()).values(), ()), "USER: ASSISTANT: "], size.patch)
     model = build_model(size, processor.tokenizer)
     lessons = Lessons(pictures, teacher, processor, seed=size.text_width)
     teach_to_see(model, lessons, size.vision_steps)
     teach_to_answer(model, lessons, size.text_steps)
     model.half().save_pretrained(HERE / name)
     processor.save_pretrained(HERE / name)
+    (HERE / name / "model.safetensors").chmod(0o644)
 
 
 def main() -> None:
     """Train the models asked for and print the table of all that are there."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("sizes", nargs="*", choices=[*SIZES, []], help="which models to train; all by default")
+    options.add_argument("sizes", nargs="*", help="which models to train; all by default")
     options.add_argument("--pictures", type=int, default=16_000, help="how many pictures to learn from")
     options.add_argument("--measure", action="store_true", help="measure the saved models, train nothing")
     options.add_argument("--threads", type=int, default=2, help="torch threads")
     chosen = options.parse_args()
+    chosen.sizes = chosen.sizes or list(SIZES)
     torch.set_num_threads(chosen.threads)
     teacher = Teacher(Settings())
     if not chosen.measure:
         pictures = draw_pictures(chosen.pictures)
-        for key in chosen.sizes or SIZES:
+        for key in chosen.sizes:
             train(f"demo-llava-{key}", SIZES[key], pictures, teacher)
     with tempfile.TemporaryDirectory() as folder:
         draw_dataset(Path(folder) / "sample", seed=7, per_emotion=64)
         print("| model | prompt | valid JSON | weighted F1 | seconds |\n|---|---|---|---|---|")
-        for key in chosen.sizes or SIZES:
+        for key in chosen.sizes:
             for score in measure(f"demo-llava-{key}", Path(folder) / "sample", teacher):
                 row = f"{score.valid_json:.1%} | {score.weighted_f1:.3f} | {score.seconds:.1f}"
                 print(f"| {score.model} | {score.prompt} | {row} |", flush=True)
