@@ -1,7 +1,7 @@
 """`eve ...`: the pipeline from the shell."""
 
+import atexit
 import io
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def main() -> None:
     except SystemExit as end:
         sys.stdout.flush()
         sys.stderr.flush()
-        logging.shutdown()
+        atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name for it
         os._exit(end.code if isinstance(end.code, int) else bool(end.code))
 
 
@@ -94,7 +94,8 @@ def demo() -> None:
 
     settings = Settings()
     with open_instance(settings) as instance:
-        run_demo(Launcher(build_definitions(settings), instance, settings), settings)
+        launcher = Launcher(build_definitions(settings), instance, settings)
+        run_demo(launcher, settings, tell=Console(stderr=True).print)
     _leaderboard(settings)
 
 

@@ -1,5 +1,7 @@
 """The demo: the whole pipeline on the data and models that come with the project."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from eve_pipeline.orchestration.launching import Launcher
@@ -11,10 +13,14 @@ SUBSETS = ("sample", "sample-hard")
 MODELS = ("demo-llava-small", "demo-llava-base")
 
 
-def run_demo(launcher: Launcher, settings: Settings) -> None:
-    """Prepare the dataset, ask both models with every prompt about both subsets, and publish."""
+def run_demo(launcher: Launcher, settings: Settings, tell: Callable[[str], None]) -> None:
+    """Prepare the dataset, ask both models with every prompt about both subsets, and publish; `tell` hears of each step."""
+    tell(f"1/3 Preparing dataset {DATASET}: draw, read, verify, find what is hard")
     launcher.prepare(DATASET)
-    launcher.evaluate(select_cells(settings, models=MODELS, subsets=SUBSETS))
+    cells = select_cells(settings, models=MODELS, subsets=SUBSETS)
+    tell(f"2/3 Asking {' and '.join(MODELS)}: {len(cells)} cells")
+    launcher.evaluate(cells)
+    tell("3/3 Publishing eve.duckdb: SQL models and their tests")
     launcher.publish()
 
 
@@ -23,7 +29,7 @@ def run_everything(context: dg.OpExecutionContext, settings: dg.ResourceParam[Se
     """Launch the three jobs one after the other; each is a run of its own."""
     from eve_pipeline.orchestration.definitions import build_definitions
 
-    run_demo(Launcher(build_definitions(settings), context.instance, settings), settings)
+    run_demo(Launcher(build_definitions(settings), context.instance, settings), settings, tell=context.log.info)
 
 
 @dg.job(description="Prepare, evaluate and publish the demo's dataset and models.")
