@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import polars as pl
 import typer
@@ -19,6 +19,10 @@ from rich.table import Table
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import PROJECT, Settings
+
+if TYPE_CHECKING:
+    from eve_pipeline.datasets.registry import DatasetEntry
+    from eve_pipeline.responses.cells import Cell
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 datasets_app = typer.Typer(invoke_without_command=True, help="List the datasets, or add your own.")
@@ -111,16 +115,14 @@ def run(
     publish: Annotated[bool, typer.Option(help="Publish eve.duckdb at the end.")] = True,
 ) -> None:
     """Ask models what is missing, read the replies, publish the results."""
-    from eve_pipeline.hard_subset.items import ensure_items
     from eve_pipeline.orchestration.reporting import report_cells
     from eve_pipeline.responses.answering import answer_cell
-    from eve_pipeline.responses.cells import select_cells, subset_datasets
+    from eve_pipeline.responses.cells import select_cells
     from eve_pipeline.responses.runner import ask_cells
 
     settings = Settings()
     cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
-    for key in {cell.subset for cell in cells}:
-        ensure_items(key, subset_datasets(settings)[key], settings)
+    _prepare_missing(cells, settings)
     outcomes = []
     for outcome in ask_cells(cells, settings, repeats=repeats, limit=limit):
         outcomes.append(outcome)
@@ -148,14 +150,15 @@ def plan(
     limit: Annotated[int | None, typer.Option(min=1, help="This many images only.")] = None,
 ) -> None:
     """Show what `eve run` with the same options would ask; nothing is asked."""
-    from eve_pipeline.hard_subset.items import ensure_items
-    from eve_pipeline.responses.cells import select_cells, subset_datasets
+    from eve_pipeline.responses.cells import select_cells
+    from eve_pipeline.responses.journal import fold_abandoned_journals
     from eve_pipeline.responses.planning import plan_cell
+    from eve_pipeline.warehouse.paths import Warehouse
 
     settings = Settings()
+    fold_abandoned_journals(Warehouse.of(settings))
     cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
-    for key in {cell.subset for cell in cells}:
-        ensure_items(key, subset_datasets(settings)[key], settings)
+    _prepare_missing(cells, settings)
     plans = [plan_cell(cell, settings, repeats=repeats, limit=limit) for cell in cells]
     show(pl.DataFrame([{"cell": str(p.cell), "wanted": p.wanted.height, "missing": p.missing.height} for p in plans]))
     n_missing = pl.concat([p.missing for p in plans])["request_key"].n_unique()
@@ -205,6 +208,17 @@ def add(
     Console().print(
         f"Added dataset {entry.key!r}. Ask a model about it: eve run --dataset {entry.key} --model demo-llava-base --prompt simple"
     )
+
+
+@datasets_app.command("prepare")
+@explained
+def prepare(name: Annotated[str, typer.Argument(help="Key of the dataset.")]) -> None:
+    """Read a dataset anew and choose its subsets, after its files or its entry have changed."""
+    from eve_pipeline.datasets.registry import dataset_entry
+
+    settings = Settings()
+    for subset, n_items in _prepare(dataset_entry(name, settings), settings).items():
+        Console().print(f"{subset}: {n_items} items")
 
 
 @app.command()
@@ -277,6 +291,25 @@ def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> N
     environment = os.environ | {"EVE_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home(settings)), "DO_NOT_TRACK": "1"}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
+
+
+def _prepare(entry: "DatasetEntry", settings: Settings) -> dict[str, int]:
+    from eve_pipeline.hard_subset.items import prepare_dataset
+    from eve_pipeline.orchestration.reporting import report_dataset
+
+    counts = prepare_dataset(entry, settings)
+    report_dataset(entry.key, settings)
+    return counts
+
+
+def _prepare_missing(cells: "list[Cell]", settings: Settings) -> None:
+    from eve_pipeline.responses.cells import subset_datasets
+    from eve_pipeline.warehouse.paths import Warehouse
+
+    missing = {cell.subset for cell in cells if not Warehouse.of(settings).file("benchmark_items", cell.subset).exists()}
+    datasets = {entry.key: entry for subset, entry in subset_datasets(settings).items() if subset in missing}
+    for entry in datasets.values():
+        _prepare(entry, settings)
 
 
 def _publish(settings: Settings) -> None:

@@ -5,13 +5,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import polars as pl
 import pytest
 from click.testing import Result
+from PIL import Image
 from typer.testing import CliRunner
 
 from eve_pipeline.cli import app
+from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from tests.chat_server import ChatServer
@@ -105,3 +108,23 @@ def test_lists(eve: Eve):
     assert "context_reasoning" in eve("prompts").output
     assert "$labels" in eve("prompts", "--text").output
     assert "hardest_images" in eve("sql").output
+
+
+def test_a_grown_dataset_is_prepared_anew_and_only_the_new_images_are_asked(
+    eve: Eve, prepared: Settings, photographs: Path, chat_server: ChatServer
+):
+    cell = ("run", "--model", "served", "--dataset", "photos", "--prompt", "simple", "--no-publish")
+    assert eve(*cell).exit_code == 0
+    Image.new("RGB", (40, 40), "navy").save(photographs / "fear" / "new.jpg")
+    assert "photos: 25 items" in eve("datasets", "prepare", "photos").output
+    assert eve(*cell).exit_code == 0
+    assert len(chat_server.seen) == 25
+
+
+def test_a_dataset_that_was_added_is_prepared_by_the_first_run(eve: Eve, prepared: Settings, photographs: Path, chat_server: ChatServer):
+    assert eve("datasets", "add", "again", "--reader", "folder", "--path", photographs).exit_code == 0
+    assert eve("run", "--model", "served", "--dataset", "again", "--prompt", "simple", "--limit", "5", "--no-publish").exit_code == 0
+    assert len(chat_server.seen) == 5
+    with open_instance(prepared) as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("images")) == {"again"}
+        assert instance.get_materialized_partitions(dg.AssetKey("answers")) == {"served|again.simple"}

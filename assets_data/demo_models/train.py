@@ -1,4 +1,4 @@
-"""Train the two demo models and measure them: `python assets_data/demo_models/train.py`, about ten minutes on two cores.
+"""Train the two demo models and measure them: `python assets_data/demo_models/train.py`, about twenty minutes on two cores.
 
 Both are LLaVA checkpoints like llava-hf/llava-1.5-7b-hf, only tiny. The vision tower first learns to predict the viewers' votes on drawn
 pictures; then the language model learns to answer the prompts, each answer being the emotion of one viewer drawn from those votes.
@@ -252,11 +252,12 @@ def teach_to_answer(model: LlavaForConditionalGeneration, lessons: Lessons, step
 
 
 class Score(NamedTuple):
-    """How one model does on one variant."""
+    """How one model does on one variant; an emotion that is not spelt as in the list is wrong, except where no list was shown."""
 
     model: str
     prompt: str
     valid_json: float
+    in_list: float
     weighted_f1: float
     seconds: float
 
@@ -303,9 +304,11 @@ def measure(name: str, folder: Path, teacher: Teacher) -> Iterator[Score]:
     for key, variant in teacher.variants.items():
         start = time.perf_counter()
         answers = [parse(reply, variant) for reply in generate(model, processor, images, teacher.ask(variant, labels))]
-        said = [OTHER_NAMES["abstract"].get(answer or "", answer or "none") for answer in answers]
+        spelling = OTHER_NAMES["abstract"] if variant.is_open else {}
+        said = [spelling.get(answer or "", answer or "none") for answer in answers]
         score = f1_score(truths, said, labels=labels, average="weighted", zero_division=0)
-        yield Score(name, key, np.mean([answer is not None for answer in answers]), score, time.perf_counter() - start)
+        shares = np.mean([answer is not None for answer in answers]), np.mean([answer in labels for answer in said])
+        yield Score(name, key, *shares, score, time.perf_counter() - start)
 
 
 def train(name: str, size: Size, pictures: Pictures, teacher: Teacher) -> None:
@@ -341,10 +344,10 @@ def main() -> None:
             train(f"demo-llava-{key}", SIZES[key], pictures, teacher)
     with tempfile.TemporaryDirectory() as folder:
         draw_dataset(Path(folder) / "sample", seed=7, per_emotion=64)
-        print("| model | prompt | valid JSON | weighted F1 | seconds |\n|---|---|---|---|---|")
+        print("| model | prompt | valid JSON | in the list | weighted F1 | seconds |\n|---|---|---|---|---|---|")
         for key in chosen.sizes:
             for score in measure(f"demo-llava-{key}", Path(folder) / "sample", teacher):
-                row = f"{score.valid_json:.1%} | {score.weighted_f1:.3f} | {score.seconds:.1f}"
+                row = f"{score.valid_json:.1%} | {score.in_list:.1%} | {score.weighted_f1:.3f} | {score.seconds:.1f}"
                 print(f"| {score.model} | {score.prompt} | {row} |", flush=True)
 
 

@@ -25,13 +25,10 @@ def build_items(entry: DatasetEntry, warehouse: Warehouse) -> dict[str, int]:
     return {subset: read_table("benchmark_items", [warehouse.file("benchmark_items", subset)]).height for subset in entry.subsets}
 
 
-def ensure_items(subset: str, entry: DatasetEntry, settings: Settings) -> None:
-    """Materialize what a subset needs and lacks: images, classifier scores, items."""
+def prepare_dataset(entry: DatasetEntry, settings: Settings) -> dict[str, int]:
+    """Read a dataset anew and choose its subsets; return how many items each has."""
     warehouse = Warehouse.of(settings)
-    if warehouse.file("benchmark_items", subset).exists():
-        return
-    if not warehouse.file("images", entry.key).exists():
-        build_images(entry, settings, warehouse)
-    if entry.hard_subset and not warehouse.file("classifier_scores", entry.key).exists():
+    build_images(entry, settings, warehouse)
+    if entry.hard_subset:
         score_dataset(entry, settings, warehouse)
-    build_items(entry, warehouse)
+    return build_items(entry, warehouse)

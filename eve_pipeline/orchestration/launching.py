@@ -13,7 +13,7 @@ from eve_pipeline.orchestration.partitions import ranges_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Launcher:

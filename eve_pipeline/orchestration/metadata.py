@@ -11,7 +11,7 @@ PREVIEW_ROWS = 8
 def table(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
     """Return the first rows of a frame as a Markdown table."""
     with pl.Config(tbl_formatting="ASCII_MARKDOWN", tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_rows=rows):
-        pl.Config.set_tbl_cols(-1).set_fmt_str_lengths(80)
+        pl.Config.set_tbl_cols(-1).set_fmt_str_lengths(80).set_tbl_width_chars(1000)
         return dg.MetadataValue.md(str(frame.head(rows)))
 
 

@@ -10,6 +10,14 @@ from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
 
 
+def report_dataset(key: str, settings: Settings) -> None:
+    """Report a dataset that was prepared outside Dagster as materialized."""
+    with open_instance(settings) as instance:
+        sync_partitions(instance, settings)
+        for table in ("images", "rejected_images", "classifier_scores", "benchmark_items"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(table, partition=key))
+
+
 def report_cells(cells: Iterable[Cell], settings: Settings) -> None:
     """Report cells that `eve run` asked and read as materialized."""
     with open_instance(settings) as instance:
