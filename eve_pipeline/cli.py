@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import polars as pl
+import polars.selectors as cs
 import typer
 import yaml
+from pydantic import ValidationError
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from eve_pipeline.errors import EveError
@@ -48,14 +52,23 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
     @wraps(command)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         try:
+            _check_settings()
             command(*args, **kwargs)
         except EveError as error:
             console = Console(stderr=True)
-            console.print(f"[bold red]Error:[/] {error.problem}", highlight=False, markup=True)
+            console.print(f"[bold red]Error:[/] {escape(error.problem)}", highlight=False)
             console.print(error.hint, highlight=False, markup=False)
             raise typer.Exit(1) from error
 
     return run
+
+
+def _check_settings() -> None:
+    try:
+        Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"EVE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise EveError(f"The environment is not valid: {wrong}", "Correct or unset the variable.") from error
 
 
 def show(frame: pl.DataFrame, title: str = "") -> None:
@@ -69,7 +82,7 @@ def show(frame: pl.DataFrame, title: str = "") -> None:
         justify: Literal["left", "right"] = "right" if dtype.is_numeric() else "left"
         table.add_column(name, justify=justify, overflow="fold", min_width=min(longest, WHOLE_WORDS))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)
 
 
@@ -116,9 +129,10 @@ def run(
 ) -> None:
     """Ask models what is missing, read the replies, publish the results."""
     from eve_pipeline.orchestration.reporting import report_cells
-    from eve_pipeline.responses.answering import answer_cell
+    from eve_pipeline.responses.answering import answer_cell, is_planned
     from eve_pipeline.responses.cells import select_cells
     from eve_pipeline.responses.runner import ask_cells
+    from eve_pipeline.warehouse.paths import Warehouse
 
     settings = Settings()
     cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
@@ -126,12 +140,12 @@ def run(
     outcomes = []
     for outcome in ask_cells(cells, settings, repeats=repeats, limit=limit):
         outcomes.append(outcome)
-        if not outcome.failure:
-            answer_cell(outcome.cell, settings)
+        if is_planned(outcome.cell, Warehouse.of(settings)):
+            answer_cell(outcome.cell, settings)  # of a failed cell too: what is missing must show
     done = [outcome.cell for outcome in outcomes if not outcome.failure]
     report_cells(done, settings)
     show(pl.DataFrame([{"cell": str(o.cell), "requests": o.n_requests, "asked now": o.n_asked, "errors": o.n_errors} for o in outcomes]))
-    if publish and done:
+    if publish:
         _publish(settings)
     if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
         raise EveError("; ".join(failures), "The other cells are done; run the same command again for these.")
@@ -149,7 +163,7 @@ def plan(
     repeats: Annotated[int, typer.Option(min=1, help="Answers an image.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="This many images only.")] = None,
 ) -> None:
-    """Show what `eve run` with the same options would ask; nothing is asked."""
+    """Show what `eve run` with the same options would ask; no model is asked, but a dataset that was never prepared is."""
     from eve_pipeline.responses.cells import select_cells
     from eve_pipeline.responses.journal import fold_abandoned_journals
     from eve_pipeline.responses.planning import plan_cell
@@ -217,8 +231,7 @@ def prepare(name: Annotated[str, typer.Argument(help="Key of the dataset.")]) ->
     from eve_pipeline.datasets.registry import dataset_entry
 
     settings = Settings()
-    for subset, n_items in _prepare(dataset_entry(name, settings), settings).items():
-        Console().print(f"{subset}: {n_items} items")
+    _prepare(dataset_entry(name, settings), settings)
 
 
 @app.command()
@@ -255,6 +268,8 @@ def sql(
     from eve_pipeline.warehouse.paths import Warehouse
     from eve_pipeline.warehouse.query import named_queries, named_query, run_query
 
+    if query is not None and named is not None:
+        raise EveError("There are two questions", "Give a query or --named, not both.")
     if output and format is Format.table:
         raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
     settings = Settings()
@@ -293,13 +308,14 @@ def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> N
     os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
 
 
-def _prepare(entry: "DatasetEntry", settings: Settings) -> dict[str, int]:
+def _prepare(entry: "DatasetEntry", settings: Settings) -> None:
     from eve_pipeline.hard_subset.items import prepare_dataset
     from eve_pipeline.orchestration.reporting import report_dataset
 
-    counts = prepare_dataset(entry, settings)
+    items = prepare_dataset(entry, settings)
     report_dataset(entry.key, settings)
-    return counts
+    for line in (*(f"{subset}: {n} items" for subset, n in items.counts.items()), *items.notes):
+        Console(stderr=True).print(line, highlight=False, markup=False)
 
 
 def _prepare_missing(cells: "list[Cell]", settings: Settings) -> None:
@@ -343,13 +359,18 @@ def _parameter(text: str) -> tuple[str, object]:
     return name, yaml.safe_load(value)
 
 
+def _as_json(value: object) -> str:
+    plain = value.to_list() if isinstance(value, pl.Series) else value
+    return json.dumps(plain, default=str)
+
+
 def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
     if form is Format.table:
         show(frame)
         return
     content = io.BytesIO()
     if form is Format.csv:
-        frame.write_csv(content)
+        frame.with_columns(cs.nested().map_elements(_as_json, return_dtype=pl.String)).write_csv(content)
     elif form is Format.json:
         frame.write_json(content)
     else:

@@ -4,6 +4,7 @@ import os
 import shutil
 from typing import NamedTuple
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import model_entries
 from eve_pipeline.warehouse.paths import Warehouse
@@ -26,7 +27,10 @@ def diagnose(settings: Settings) -> list[Finding]:
 
 
 def _home(settings: Settings) -> Finding:
-    settings.home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EveError(f"EVE_HOME {settings.home} cannot be made: {error}", "Set EVE_HOME to a folder that can be written.") from error
     is_writable = os.access(settings.home, os.W_OK)
     return Finding(
         "EVE_HOME", is_writable, str(settings.home), "" if is_writable else "Make it writable, or set EVE_HOME to another folder."

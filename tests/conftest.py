@@ -68,7 +68,7 @@ def prepared(settings: Settings, photographs: Path, chat_server: ChatServer, add
 
     entry = add_dataset("photos", "folder", photographs, settings, labels="mikels")
     build_images(entry, settings, Warehouse.of(settings))
-    build_items(entry, Warehouse.of(settings))
+    build_items(entry, settings, Warehouse.of(settings))
     add_model("served", backend="openai", id="stub", base_url=chat_server.url, limits={"max_in_flight": 4})
     return settings
 

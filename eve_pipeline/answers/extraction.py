@@ -10,6 +10,9 @@ import json_repair
 from eve_pipeline.emotions.normalisation import plain
 
 _THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.DOTALL | re.IGNORECASE)
+_UNOPENED_THOUGHTS = re.compile(r"^.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_STRING = r"""(?:["“”][^"“”]*["“”]|'[^']*')"""
+_BARE_STRINGS = re.compile(rf""":\s*({_STRING}(?:\s*(?:,\s*)?{_STRING}(?=\s*(?:[,}}\]"“”']|$)))+)""")
 _INNERMOST_OBJECT = re.compile(r"\{[^{}]*\}?")
 _PLACEHOLDER = re.compile(r"<[^<>]*>")
 _BETWEEN_VALUES = "; "
@@ -26,7 +29,7 @@ def extract(text: str, answer_key: str, explanation_key: str | None = None) -> E
     """Return what a reply's JSON holds under two keys, whose case and punctuation do not matter.
 
     Fences, prose, wrong quotes, a missing end and other damage are repaired (json_repair); placeholders such as "<emotion>", which
-    echo the prompt, are passed over. Several different values of one key are joined by "; ".
+    echo the prompt, are passed over. Several different values of one key, and bare strings behind its value, are joined by "; ".
     """
     try:
         objects = list(_objects(text))
@@ -37,23 +40,39 @@ def extract(text: str, answer_key: str, explanation_key: str | None = None) -> E
 
 
 def without_thoughts(text: str) -> str:
-    """Return the reply without what stands in <think> tags."""
-    return _THOUGHTS.sub("", text).strip()
+    """Return the reply without what stands in <think> tags, or before a </think> whose opening tag was in the prompt."""
+    return _UNOPENED_THOUGHTS.sub("", _THOUGHTS.sub("", text)).strip()
 
 
 def _objects(text: str) -> Iterator[dict[str, object]]:
     """Yield each JSON object in the text, those within others too; some come twice."""
     try:
-        yield from _walk(json.loads(text))
+        yield from _walk(_load(text))
     except ValueError:
         # The repair keeps the last of several objects of one shape, so each is looked at by itself as well.
         for part in (text, *_INNERMOST_OBJECT.findall(text)):
             yield from _walk(_repair(part))
 
 
+def _load(text: str) -> object:
+    """Return what the JSON text holds; each object with a list of the values of a key, which may come twice."""
+    return json.loads(text, object_pairs_hook=_all_values)
+
+
+def _all_values(pairs: list[tuple[str, object]]) -> dict[str, list[object]]:
+    values: dict[str, list[object]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
 def _repair(text: str) -> object:
     try:
-        return json_repair.loads(text, skip_json_loads=True)
+        return _load(text)
+    except ValueError:
+        pass
+    try:
+        return json_repair.loads(_BARE_STRINGS.sub(r": [\1]", text), skip_json_loads=True)
     except Exception:  # noqa: BLE001 - whatever the repair trips over is a reply without JSON, which has its own status
         return None
 

@@ -8,6 +8,7 @@ import yaml
 
 from eve_pipeline.datasets.readers import find_reader, read_dataset
 from eve_pipeline.datasets.registry import DatasetEntry, dataset_entries
+from eve_pipeline.datasets.subsets import HAS_TRUTH
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import parse_entry, read_yaml
 from eve_pipeline.settings import Settings
@@ -30,7 +31,8 @@ def add_dataset(key: str, reader: str, path: Path, settings: Settings, **options
     What the options leave out is taken from a `dataset.yaml` beside the file (in the folder), the label list else from the reader.
 
     Raises:
-        EveError: the reader is unknown, a field is not valid, the dataset cannot be read, or the key is taken; nothing is written.
+        EveError: the reader is unknown, a field is not valid, the dataset cannot be read, none of its files exists, none has a label,
+            vote or rating, or the key is taken; nothing is written.
     """
     location = path.expanduser().resolve()
     beside = (location if location.is_dir() else location.parent) / "dataset.yaml"
@@ -71,6 +73,14 @@ def _require_images(entry: DatasetEntry, settings: Settings) -> None:
         found = f", the first: {rejected['path'][0]}: {rejected['detail'][0]}" if rejected.height else ""
         raise EveError(
             f"{entry.path} has no image that can be used, {rejected.height} rejected{found}", "Correct the path, the reader or --labels."
+        )
+    if images.filter(HAS_TRUTH).is_empty():
+        raise EveError(f"{entry.path} has neither a label, a vote nor a rating to score by", f"Add one; the labels are named {entry.labels}.")
+    root = entry.root(settings).resolve()
+    if not any((file := (root / path).resolve()).is_relative_to(root) and file.is_file() for path in images["path"]):
+        raise EveError(
+            f"None of the {images.height} images that {entry.path} lists is in {root}, the first: {images['path'][0]}",
+            "Name the files relative to that folder.",
         )
 
 

@@ -10,7 +10,7 @@ from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.emotions.label_sets import Labels
 from eve_pipeline.errors import EveError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_SIDE_SUFFIXES = frozenset({".csv", ".json", ".md", ".parquet", ".rtf", ".txt", ".yaml"})
 _LISTED = 8
 
 
@@ -48,14 +48,15 @@ def require_file(path: Path, what: str) -> Path:
 
 
 def image_files(folder: Path, layout: str) -> list[str]:
-    """Return the images below a folder, relative to it, in order; hidden files and what archivers leave behind are passed over.
+    """Return the files below a folder, relative to it, in order, but for hidden files, tables, notes and what archivers leave behind.
 
-    A link to a folder is listed as if it were an image and not followed, so that verification names it.
+    Whatever its suffix, a file may be an image; one that is none, and a link to a folder, which is not followed, is for verification to
+    name.
 
     Raises:
-        EveError: there is no such folder, or no image in it; `layout` says what was expected.
+        EveError: there is no such folder, or no such file in it; `layout` says what was expected.
     """
-    files = [path.relative_to(folder) for path in folder.rglob("*") if _is_image(path)] if folder.is_dir() else []
+    files = [path.relative_to(folder) for path in folder.rglob("*") if _may_be_image(path)] if folder.is_dir() else []
     names = sorted(file.as_posix() for file in files if not any(part.startswith((".", "__MACOSX")) for part in file.parts))
     if not names:
         found = found_in(folder if folder.exists() else folder.parent)
@@ -63,8 +64,10 @@ def image_files(folder: Path, layout: str) -> list[str]:
     return names
 
 
-def _is_image(path: Path) -> bool:
-    return (path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()) or (path.is_symlink() and path.is_dir())
+def _may_be_image(path: Path) -> bool:
+    name = path.name.lower()
+    is_aside = path.suffix.lower() in _SIDE_SUFFIXES or name.startswith("readme") or name == "thumbs.db"
+    return path.is_symlink() or not path.is_dir() if not is_aside else False
 
 
 def spell_labels(frame: pl.DataFrame, labels: Labels, synonyms: Mapping[str, str] | None = None) -> Reading:

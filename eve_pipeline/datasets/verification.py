@@ -1,4 +1,4 @@
-"""Open every image once: is it whole, is it inside its folder, is it there twice?"""
+"""Open every image once: is it whole and large enough, is it inside its folder, is it there twice?"""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,8 @@ from eve_pipeline.datasets.subsets import HAS_TRUTH
 from eve_pipeline.progress import track
 
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+MIN_SIDE = 16
+"""Pixels; smaller files are what sites leave where a picture was, and no model sees anything in them."""
 
 
 class Check(NamedTuple):
@@ -49,8 +51,10 @@ def verify(images: pl.DataFrame, root: Path, workers: int) -> Reading:
     whole = checked.filter(pl.col("reason").is_null()).drop("reason", "detail")
     damaged = checked.filter(pl.col("reason").is_not_null()).select("path", "reason", "detail")
     same_bytes = pl.col("path").first().over("sha256")
+    has_first_label = pl.col("label").eq_missing(pl.col("label").first())
+    contrary = pl.when(has_first_label.over("sha256")).then(pl.col("path").filter(~has_first_label).first().over("sha256"))
     unequal = pl.col("label").n_unique().over("sha256") > 1
-    whole, conflicting = _split(whole, unequal, "conflicting duplicate", pl.format("same bytes as {}, another label", same_bytes))
+    whole, conflicting = _split(whole, unequal, "conflicting duplicate", pl.format("same bytes as {}, another label", contrary.otherwise(same_bytes)))
     is_later = ~pl.col("sha256").is_first_distinct()
     whole, duplicate = _split(whole, is_later, "duplicate", pl.format("same bytes and label as {}", same_bytes))
     return Reading(whole, one_a_path(pl.concat([unusable, damaged, conflicting, duplicate])))
@@ -83,7 +87,10 @@ def check_image(root: Path, path: str) -> Check:
         if not file.exists():
             return Check(reason="missing", detail=f"no file {file}")
         content = file.read_bytes()
-        return Check(hashlib.sha256(content).hexdigest(), *_decode(content), len(content))
+        width, height = _decode(content)
+        if min(width, height) < MIN_SIDE:
+            return Check(reason="too small", detail=f"{width} x {height} px, less than {MIN_SIDE} on a side")
+        return Check(hashlib.sha256(content).hexdigest(), width, height, len(content))
     except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files, and one file must not end the run
         reason = "truncated" if "truncated" in str(error).lower() else "unreadable"
         return Check(reason=reason, detail=f"{type(error).__name__}: {error}")

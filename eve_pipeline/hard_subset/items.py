@@ -1,5 +1,7 @@
 """Materialize `benchmark_items`: a dataset's full subset and, where its entry asks for one, its hard subset."""
 
+from typing import NamedTuple
+
 import polars as pl
 
 from eve_pipeline.datasets.catalogue import build_images
@@ -11,24 +13,35 @@ from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table
 
 
-def build_items(entry: DatasetEntry, warehouse: Warehouse) -> dict[str, int]:
-    """Write the items of each of the dataset's subsets and return how many each has.
+class Items(NamedTuple):
+    """How many items each subset has, and what to know of them."""
+
+    counts: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def build_items(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> Items:
+    """Write the items of each of the dataset's subsets.
 
     Raises:
         EveError: the images, or for a hard subset the classifier's scores, are not materialized.
     """
-    images = read_table("images", [warehouse.file("images", entry.key)])
-    write_items(warehouse, entry.key, entry.key, full_subset(images)["image_id"], None)
-    if entry.hard_subset:
-        selection = select_subset(entry, warehouse)
-        write_items(warehouse, f"{entry.key}-hard", entry.key, pl.Series("image_id", selection.image_ids), selection.seed)
-    return {subset: read_table("benchmark_items", [warehouse.file("benchmark_items", subset)]).height for subset in entry.subsets}
+    images = full_subset(read_table("images", [warehouse.file("images", entry.key)]))
+    write_items(warehouse, entry.key, entry.key, images["image_id"], None)
+    if entry.hard_subset is None:
+        return Items({entry.key: images.height})
+    hard, selection = f"{entry.key}-hard", select_subset(entry, settings, warehouse)
+    write_items(warehouse, hard, entry.key, pl.Series("image_id", selection.image_ids), selection.seed)
+    n_hard = len(selection.image_ids)
+    short = (f"{hard}: {selection.n_wanted} wanted, but only {n_hard} images are hard; all of them are in",)
+    return Items({entry.key: images.height, hard: n_hard}, short if selection.is_short else ())
 
 
-def prepare_dataset(entry: DatasetEntry, settings: Settings) -> dict[str, int]:
-    """Read a dataset anew and choose its subsets; return how many items each has."""
+def prepare_dataset(entry: DatasetEntry, settings: Settings) -> Items:
+    """Read a dataset anew and choose its subsets; the notes say what was rejected, why, and how much."""
     warehouse = Warehouse.of(settings)
-    build_images(entry, settings, warehouse)
+    rejected = build_images(entry, settings, warehouse).reasons
     if entry.hard_subset:
         score_dataset(entry, settings, warehouse)
-    return build_items(entry, warehouse)
+    items = build_items(entry, settings, warehouse)
+    return Items(items.counts, (*(f"rejected: {n} {reason}" for reason, n in rejected.items()), *items.notes))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.pictures import to_rgb
 
 Pictures = NDArray[np.uint8]
 
@@ -38,7 +39,7 @@ def _decode(file: Path, side: int) -> Pictures:
     try:
         with Image.open(file) as image:
             image.draft("RGB", (side, side))  # lets a JPEG decode at a fraction of its size
-            square = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+            square = to_rgb(image).resize((side, side), Image.Resampling.BILINEAR)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise EveError(f"{file} cannot be read: {error}", "Materialize the dataset's images again to reject it.") from error
     return np.asarray(square).transpose(2, 0, 1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from eve_pipeline.accelerator import pick_device
+from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.classifiers import Classifier
 from eve_pipeline.hard_subset.folds import Fold, split_folds
 from eve_pipeline.hard_subset.pictures import decode_pictures
@@ -31,7 +32,7 @@ def out_of_fold_scores(
     give the same scores whatever the order of rows. Image paths are relative to `root`; decoded images lie in EVE_HOME meanwhile.
 
     Raises:
-        EveError: too few images of a label, an image that cannot be read, or a model that cannot be had.
+        EveError: too few images of a label, an image that cannot be read, a model that cannot be had, or a training that diverged.
     """
     import torch
 
@@ -50,6 +51,8 @@ def out_of_fold_scores(
         examples = Examples(pictures, targets)
         on_batch = _counter(progress, folds, classifier)
         probabilities = [_score_fold(deepcopy(network), examples, fold, classifier, on_batch) for fold in folds]
+    if not all(np.isfinite(fold).all() for fold in probabilities):
+        raise EveError(f"Classifier {classifier.key!r} diverged on {root}", "Lower learning_rate in its file.")
     rows = [_score_rows(labelled[fold.held_out], labels, scores) for fold, scores in zip(folds, probabilities, strict=True)]
     scores = pl.concat(row.with_columns(fold=pl.lit(number, pl.Int64)) for number, row in enumerate(rows))
     return scores.with_columns(classifier=pl.lit(classifier.identity)).sort("image_id")

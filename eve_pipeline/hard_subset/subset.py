@@ -47,20 +47,25 @@ def score_dataset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse)
     return _summarise(scores.join(images, on="image_id"), hard_images(scores, wanted.threshold).height, tuple(rare))
 
 
-def select_subset(entry: DatasetEntry, warehouse: Warehouse) -> Selection:
+def select_subset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> Selection:
     """Draw a dataset's hard subset from its `images` and `classifier_scores`.
 
     Raises:
-        EveError: the entry has no hard subset, or the scores are absent, of another classifier, or of images that are gone.
+        EveError: the entry has no hard subset, no image is hard, or the scores are absent, of another classifier or of other images.
     """
     wanted, images = _hard_subset(entry), _images(entry, warehouse)
     scores = read_table("classifier_scores", [warehouse.file("classifier_scores", entry.key)])
-    if set(scores["classifier"].str.split("@").list.first()) != {wanted.classifier}:
-        raise _stale(entry, f"there are none by {wanted.classifier!r}")
+    chosen = classifier(wanted.classifier, settings)
+    if set(scores["classifier"]) != {chosen.identity}:
+        raise _stale(entry, f"there are none by {chosen.identity!r}")
     labelled = images.filter(pl.col("label").is_not_null()).select("image_id", "label")
     if gone := sorted(set(scores["image_id"]) - set(labelled["image_id"])):
         raise _stale(entry, f"{len(gone)} of them are of images without a label or gone, first {gone[0]}")
+    if chosen.split == "k_fold" and scores.height < labelled.height:
+        raise _stale(entry, f"{labelled.height - scores.height} images have none")
     hard = hard_images(scores, wanted.threshold).join(labelled, on="image_id")
+    if hard.is_empty():
+        raise EveError(f"No image of {entry.key!r} has a p_true below {wanted.threshold}", "Raise hard_subset.threshold of its entry.")
     return draw(hard, wanted.n, wanted.allocation, wanted.seed)
 
 

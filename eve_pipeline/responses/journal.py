@@ -9,9 +9,10 @@ from pathlib import Path
 
 import polars as pl
 from filelock import FileLock, Timeout
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from ulid import ULID
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.warehouse.contract import contracts
@@ -76,12 +77,19 @@ def _lock(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
+def _parse(line: bytes, number: int, path: Path) -> Entry:
+    try:
+        return Entry.model_validate_json(line)
+    except ValidationError as error:
+        raise EveError(f"Line {number} of {path} is damaged", "Remove that line and run again; its request will be asked anew.") from error
+
+
 def _fold(path: Path, warehouse: Warehouse) -> int:
     """Write a journal's replies as parts named after it, so that folding twice writes the same files, and remove it."""
     if not path.exists():
         return 0
     whole_lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
-    entries = [Entry.model_validate_json(line) for line in whole_lines]
+    entries = [_parse(line, number, path) for number, line in enumerate(whole_lines, 1)]
     for model, task in dict.fromkeys((entry.model, entry.task) for entry in entries):
         replies = [entry.reply.model_dump() for entry in entries if (entry.model, entry.task) == (model, task)]
         frame = pl.DataFrame(replies, schema=contracts()["responses"].polars_schema)

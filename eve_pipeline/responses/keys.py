@@ -19,7 +19,7 @@ def canonical_parameters(entry: ModelEntry, revision: str, prompt: RenderedPromp
     options = {
         "key_version": KEY_VERSION,
         "model": {"id": entry.id, "revision": revision},
-        "parameters": entry.parameters.model_dump(),
+        "parameters": entry.parameters.model_dump(exclude={"seed"} if entry.is_greedy else None),
         "dtype": entry.dtype,
         "image": entry.image.model_dump(),
         "response_format": entry.response_format,

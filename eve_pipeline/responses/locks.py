@@ -10,27 +10,29 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.responses.cells import Cell
+from eve_pipeline.registry import pick
+from eve_pipeline.responses.cells import Cell, subset_datasets
+from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 
 
-class CellBusyError(EveError):
-    """Another process is asking this cell."""
-
-
 @contextmanager
-def cell_lock(cell: Cell, warehouse: Warehouse) -> Iterator[None]:
-    """Hold a cell, and say so beside its lock.
+def cell_lock(cell: Cell, settings: Settings) -> Iterator[None]:
+    """Hold a cell, and with it the model's and prompt's cells on other subsets of its dataset, which share requests.
 
     Raises:
-        CellBusyError: another process holds it; the error says which.
+        EveError: another process holds it; the error says which.
     """
-    lock = warehouse.lock(cell.model, cell.task)
-    holder = lock.with_suffix(".holder.json")
+    dataset = pick(subset_datasets(settings), cell.subset, "subset").key
+    path = Warehouse.of(settings).lock(cell.model, f"{dataset}.{cell.prompt}")
+    holder, lock = path.with_suffix(".holder.json"), FileLock(path, timeout=0)
     try:
-        with FileLock(lock, timeout=0):
-            holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}))
-            yield
+        lock.acquire()
     except Timeout as timeout:
         who = holder.read_text() if holder.exists() else "a process that has not said who it is"
-        raise CellBusyError(f"{cell} is being asked by {who}", "Wait for it to end, or stop it; nothing is lost.") from timeout
+        raise EveError(f"{cell} is being asked by {who}", "Wait for it to end, or stop it; nothing is lost.") from timeout
+    try:
+        holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}))
+        yield
+    finally:
+        lock.release()

@@ -54,7 +54,7 @@ def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | 
     return Plan(
         cell=cell,
         configs=_with_earlier_configs(configs, cell, warehouse),
-        requests=_with_earlier_requests(wanted, possible, cell, warehouse),
+        requests=_with_earlier_requests(wanted, possible, configs, cell, warehouse),
         wanted=wanted,
         missing=unanswered(wanted, warehouse),
     )
@@ -109,9 +109,11 @@ def _with_earlier_configs(configs: pl.DataFrame, cell: Cell, warehouse: Warehous
     return pl.concat([configs, replaced])
 
 
-def _with_earlier_requests(wanted: pl.DataFrame, possible: pl.DataFrame, cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
+def _with_earlier_requests(
+    wanted: pl.DataFrame, possible: pl.DataFrame, configs: pl.DataFrame, cell: Cell, warehouse: Warehouse
+) -> pl.DataFrame:
     earlier = read_table("requests", [warehouse.file("requests", cell.model, cell.task)])
-    of_other_configs = earlier.join(possible, on="config_digest", how="anti")
+    of_other_configs = earlier.join(configs, on="config_digest", how="anti")
     still_possible = earlier.join(possible, on=["config_digest", "dataset", "image_id", "image_sha256"], how="semi")
     names = contracts()["requests"].polars_schema.names()
     together = pl.concat([wanted.select(names), of_other_configs, still_possible])

@@ -1,5 +1,6 @@
 """Ask cells: plan, ask what is missing, keep every reply."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from eve_pipeline.vlms.registry import model_entry
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
 
+logger = logging.getLogger(__name__)
+
 
 class CellOutcome(NamedTuple):
     """What asking one cell came to; `failure` says why it ended early, if it did."""
@@ -36,20 +39,22 @@ class OpenVlm:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.stack = ExitStack()
-        self.key: str | None = None
+        self.opened: tuple[str, str] | None = None
         self.vlm: Vlm | None = None
 
-    def of(self, key: str) -> Vlm:
-        """Return the model of an entry."""
-        if self.vlm is None or self.key != key:
+    def of(self, key: str, revision: str) -> Vlm:
+        """Return the model of an entry at the revision that the requests' keys name."""
+        if self.vlm is None or self.opened != (key, revision):
             self.close()
-            self.vlm = self.stack.enter_context(open_vlm(model_entry(key, self.settings), self.settings))
-            self.key = key
+            entry = model_entry(key, self.settings)
+            pinned = entry if entry.path else entry.model_copy(update={"revision": revision})
+            self.vlm = self.stack.enter_context(open_vlm(pinned, self.settings))
+            self.opened = (key, revision)
         return self.vlm
 
     def close(self) -> None:
         """Release the model."""
-        self.vlm = self.key = None
+        self.vlm = self.opened = None
         self.stack.close()
 
 
@@ -63,20 +68,23 @@ def ask_cells(cells: Iterable[Cell], settings: Settings, *, repeats: int = 1, li
                 yield _ask_cell(cell, current, settings, repeats, limit)
             except EveError as error:
                 yield CellOutcome(cell, failure=str(error))
+            except Exception as error:
+                logger.exception("%s failed", cell)
+                yield CellOutcome(cell, failure=f"{type(error).__name__}: {error}")
     finally:
         current.close()
 
 
 def _ask_cell(cell: Cell, current: OpenVlm, settings: Settings, repeats: int, limit: int | None) -> CellOutcome:
     warehouse = Warehouse.of(settings)
-    with cell_lock(cell, warehouse):
+    with cell_lock(cell, settings):
         plan = plan_cell(cell, settings, repeats=repeats, limit=limit)
         write_table(plan.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(plan.requests, "requests", warehouse.file("requests", cell.model, cell.task))
         n_errors = 0
         if not plan.missing.is_empty():
             requests = to_requests(plan.missing, plan.configs, settings)
-            vlm = current.of(cell.model)
+            vlm = current.of(cell.model, plan.configs.filter("is_current")["model_revision"][0])
             with open_journal(cell, warehouse) as journal:
                 for reply in track(vlm.respond(requests), total=len(requests), description=str(cell)):
                     journal.append(reply)
@@ -95,6 +103,7 @@ def to_requests(missing: pl.DataFrame, configs: pl.DataFrame, settings: Settings
         Request(
             request_key=row["request_key"],
             image=roots[row["dataset"]] / row["path"],
+            image_sha256=row["image_sha256"],
             prompt=row["rendered_prompt"],
             seed=seed + row["repeat"],
         )

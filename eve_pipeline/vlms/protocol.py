@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import ModelEntry
@@ -20,6 +20,7 @@ class Request(BaseModel):
 
     request_key: str
     image: Path
+    image_sha256: str
     prompt: str
     seed: int
 
@@ -42,6 +43,12 @@ class Reply(BaseModel):
     latency_ms: float | None = None
     attempts: int = 1
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @field_validator("text", "error")
+    @classmethod
+    def _storable(cls, text: str | None) -> str | None:
+        """Replace lone surrogates, as of an emoji cut in two, which no file can hold."""
+        return text and text.encode("utf-8", "replace").decode()
 
     @classmethod
     def failed(cls, request: Request, error: object) -> "Reply":

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -56,7 +57,7 @@ class ModelEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: Key
-    backend: Literal["transformers", "openai"]
+    backend: str = Field(description="name of a module in eve_pipeline.vlms.backends")
     id: str
     path: Path | None = Field(None, description="folder of a local checkpoint, relative to the file of the entry")
     revision: str | None = None
@@ -71,6 +72,14 @@ class ModelEntry(BaseModel):
     limits: Limits = Limits()
     description: str = ""
 
+    @field_validator("backend")
+    @classmethod
+    def _known(cls, backend: str) -> str:
+        known = [module.name for module in iter_modules([str(Path(__file__).parent / "backends")])]
+        if backend not in known:
+            raise ValueError(f"known are {', '.join(known)}")
+        return backend
+
     @field_validator("path")
     @classmethod
     def _beside_the_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -80,6 +89,8 @@ class ModelEntry(BaseModel):
     def _check(self) -> Self:
         if self.trust_remote_code and not self.revision:
             raise ValueError("trust_remote_code needs a revision: the commit whose code you have read")
+        if self.path and self.revision:
+            raise ValueError("give path or revision: the revision of a folder is the digest of its files")
         return self
 
     @property

@@ -1,7 +1,9 @@
 """Resolve what a model entry points at today to a revision."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.vlms.registry import ModelEntry
@@ -11,7 +13,7 @@ def model_revision(entry: ModelEntry) -> str:
     """Return the revision that answers come from.
 
     It is the revision that the entry states, else the digest of a local checkpoint's files, else the commit of the hub's
-    model, else the name that a server lists (what it really served is recorded with each reply).
+    model, else the model's name, with its server's where that is not OpenAI's (what it really served is recorded with each reply).
 
     Raises:
         EveError: there is none to be had; the error names the entry and the ways to get the model.
@@ -20,19 +22,27 @@ def model_revision(entry: ModelEntry) -> str:
         return entry.revision
     if entry.path:
         return folder_digest(entry.path, entry)
-    return hub_commit(entry) if entry.backend == "transformers" else entry.id
+    if entry.backend == "transformers":
+        return hub_commit(entry)
+    return f"{entry.id} at {urlsplit(entry.base_url).netloc}" if entry.base_url else entry.id
 
 
 def folder_digest(folder: Path, entry: ModelEntry) -> str:
     """Return the SHA-256 over names and contents of a checkpoint's files, documents left out."""
-    files = sorted(file for file in folder.glob("*") if file.is_file() and file.suffix != ".md")
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".md")
     if not files:
         raise unreachable(entry, f"{folder} is not a folder with a checkpoint")
     digest = hashlib.sha256()
     for file in files:
-        with file.open("rb") as content:
-            digest.update(f"{file.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+        stat = file.stat()
+        digest.update(f"{file.relative_to(folder)}\0{_file_digest(file, stat.st_size, stat.st_mtime_ns)}\n".encode())
     return digest.hexdigest()
+
+
+@cache
+def _file_digest(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - read again only when they change
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def hub_commit(entry: ModelEntry) -> str:

@@ -16,10 +16,11 @@ def dbt_manifest(warehouse: Warehouse, settings: Settings) -> Path:
         EveError: dbt cannot parse the project.
     """
     building = Publication.building(warehouse, settings)
-    manifest = building.target / "manifest.json"
+    target = building.dbt / "parsed"  # not where `dbt build` writes, which may be under way
+    manifest = target / "manifest.json"
     if not manifest.exists() or any(source.stat().st_mtime > manifest.stat().st_mtime for source in _sources(settings)):
         with FileLock(warehouse.lock("publish")):
-            run_dbt(building, "parse")
+            run_dbt(building, "parse", "--target-path", str(target))
             manifest.touch()
     return manifest
 

@@ -67,19 +67,19 @@ def test_scores_then_subset(entry: DatasetEntry, settings: Settings, warehouse: 
     assert summary.accuracy == pytest.approx((scores["p_true"] == scores["p_predicted"]).mean())
     assert summary.notes == ("fear: 3 pictures for 5 folds",)
 
-    selection = select_subset(entry, warehouse)
+    selection = select_subset(entry, settings, warehouse)
     assert selection.seed == 3
     assert selection.n_hard_by_label == {"awe": 10, "fear": 3}
     assert selection.n_selected_by_label == {"awe": 5, "fear": 1}  # shares 4.6 and 1.4
 
 
 def test_scores_that_do_not_fit_are_refused(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
-    with pytest.raises(EveError, match=r"there are none by 'tiny'\nMaterialize classifier_scores"):
-        select_subset(entry, warehouse)
+    with pytest.raises(EveError, match=r"there are none by 'tiny@.*'\nMaterialize classifier_scores"):
+        select_subset(entry, settings, warehouse)
     score_dataset(entry, settings, warehouse)
     write_images(warehouse, 12)
     with pytest.raises(EveError, match="1 of them are of images without a label or gone, first 12"):
-        select_subset(entry, warehouse)
+        select_subset(entry, settings, warehouse)
 
 
 def test_dataset_without_images_or_hard_subset(entry: DatasetEntry, settings: Settings) -> None:
@@ -87,4 +87,4 @@ def test_dataset_without_images_or_hard_subset(entry: DatasetEntry, settings: Se
     with pytest.raises(EveError, match="has no images in the warehouse"):
         score_dataset(entry, settings, empty)
     with pytest.raises(EveError, match="has no hard subset"):
-        select_subset(entry.model_copy(update={"hard_subset": None}), empty)
+        select_subset(entry.model_copy(update={"hard_subset": None}), settings, empty)

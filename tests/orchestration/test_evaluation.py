@@ -11,7 +11,6 @@ from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.settings import Settings
-from eve_pipeline.warehouse.paths import Warehouse
 from tests.chat_server import ChatServer
 
 N = 24
@@ -61,7 +60,7 @@ def test_a_range_is_one_run_over_its_cells_alone(prepared: Settings, instance: d
 def test_a_failed_cell_fails_the_run_but_not_its_row(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
     tasks = [task for task in instance.get_dynamic_partitions("task") if task.startswith("photos.")]
     row = [Cell.of("served", task) for task in tasks]
-    with cell_lock(row[1], Warehouse.of(prepared)):
+    with cell_lock(row[1], prepared):
         result = materialize(prepared, instance, row[0], row[-1])
     assert not result.success
     assert str(row[1]) in str(result.filter_events(lambda event: event.is_step_failure)[0].step_failure_data.error)

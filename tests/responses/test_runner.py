@@ -95,7 +95,7 @@ def test_one_picture_in_two_subsets_is_asked_once(prepared: Settings, chat_serve
         entry.with_stem("copy").write_text(entry.read_text())
     entry = dataset_entry("copy", prepared)
     build_images(entry, prepared, warehouse)
-    build_items(entry, warehouse)
+    build_items(entry, prepared, warehouse)
     other = Cell("served", "copy", "simple")
     assert next(iter(ask_cells([other], prepared))) == CellOutcome(other, n_requests=N, n_asked=0)
     assert set(answer_cell(other, prepared)["status"]) == {"ok"}
@@ -114,7 +114,7 @@ def test_an_edited_prompt_makes_earlier_configs_history(prepared: Settings, chat
 
 
 def test_a_cell_that_another_process_holds_is_skipped_and_the_holder_named(prepared: Settings, chat_server: ChatServer):
-    with cell_lock(CELL, Warehouse.of(prepared)):
+    with cell_lock(CELL, prepared):
         outcomes = list(ask_cells([CELL, CELL._replace(prompt="explanation")], prepared))
     assert f'"pid": {os.getpid()}' in (outcomes[0].failure or "")
     assert outcomes[1].n_asked == N

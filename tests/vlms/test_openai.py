@@ -1,5 +1,6 @@
 """The OpenAI-compatible backend against a real server on loopback."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,17 @@ from eve_pipeline.vlms.registry import ModelEntry
 from tests.chat_server import ChatServer
 
 
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 @pytest.fixture
 def requests(photographs: Path) -> list[Request]:
     files = sorted(photographs.rglob("*.jpg"))
-    return [Request(request_key=str(number), image=file, prompt="Which emotion?", seed=3) for number, file in enumerate(files)]
+    return [
+        Request(request_key=str(number), image=file, image_sha256=sha256(file), prompt="Which emotion?", seed=3)
+        for number, file in enumerate(files)
+    ]
 
 
 def respond(server: ChatServer, requests: list[Request], settings: Settings, **fields: object) -> list[Reply]:

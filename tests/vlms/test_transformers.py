@@ -1,5 +1,6 @@
 """The transformers backend on a real LLaVA checkpoint, loaded as any other."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from eve_pipeline.prompts.variants import prompt_variants
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.protocol import Reply, Request, open_vlm
 from eve_pipeline.vlms.registry import Limits, ModelEntry, Parameters, model_entry
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,10 @@ def requests_for(pictures: list[Path], settings: Settings, *prompts: str) -> lis
     variants, labels = prompt_variants(settings), label_sets(settings)["abstract"]
     texts = [next(iter(render(variants[prompt], labels, sentiments(settings)))).text for prompt in prompts]
     pairs = [(picture, text) for text in texts for picture in pictures]
-    return [Request(request_key=f"{n:064x}", image=picture, prompt=text, seed=0) for n, (picture, text) in enumerate(pairs)]
+    return [
+        Request(request_key=f"{n:064x}", image=picture, image_sha256=sha256(picture), prompt=text, seed=0)
+        for n, (picture, text) in enumerate(pairs)
+    ]
 
 
 def respond(entry: ModelEntry, settings: Settings, requests: list[Request]) -> dict[str, Reply]:

@@ -21,7 +21,8 @@ def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
     """Read a folder with ABSTRACT_groundTruth.csv; images it does not list are rejected.
 
     Raises:
-        EveError: there is no ground truth or no image, the header is not that of the labels, or a vote is not possible.
+        EveError: there is no ground truth or no image, the header is not that of the labels, a row has votes and no name, or a vote
+            is not possible.
     """
     votes = _read_votes(require_file(location / GROUND_TRUTH, "the Abstract dataset's votes"), labels)
     files = image_files(location, "abstract_0001.jpg and so on")
@@ -42,6 +43,10 @@ def _read_votes(file: Path, labels: Labels) -> pl.DataFrame:
                 "Correct the dataset's path or its labels.",
             )
         counts = (pl.col(header[label.casefold()]).str.strip_chars().cast(pl.Float64).alias(label) for label in labels)
-        return table.select(pl.col(first).str.strip_chars().alias("path"), *counts)
+        votes = table.select(pl.col(first).str.strip_chars().replace("", None).alias("path"), *counts)
     except pl.exceptions.PolarsError as error:
         raise EveError(f"{file} is not a table of votes: {error}", "Get the file again.") from error
+    is_blank = pl.all_horizontal(pl.all().is_null())
+    if (nameless := votes.select((pl.col("path").is_null() & ~is_blank).arg_true()).to_series()).len():
+        raise EveError(f"Row {nameless[0]} of {file} (from 0) has no image", "Get the file again.")
+    return votes.filter(~is_blank)

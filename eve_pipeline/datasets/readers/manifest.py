@@ -2,7 +2,8 @@
 
 Columns: `image` (relative to the table's folder), and any of `label`, `valence`, `arousal`, `split` and votes. Votes are either a column
 `votes` of JSON objects, `{"fear": 9, "awe": 5}`, or one column per label; counts, shares or percentages. A given label goes before
-the votes. All other columns are kept as JSON in `attributes`.
+the votes; empty, NA and nan are none. Case and spaces around a column's name do not matter. All other columns are kept as JSON in
+`attributes`.
 """
 
 import json
@@ -18,6 +19,7 @@ from eve_pipeline.errors import EveError
 
 DEFAULT_LABELS = "mikels"
 _TYPES = {"image": pl.String, "label": pl.String, "valence": pl.Float64, "arousal": pl.Float64, "split": pl.String}
+_NO_LABEL = ("", "na", "nan")
 _PATH = pl.col("image").alias("path")
 
 
@@ -39,11 +41,10 @@ def read(location: Path, entry: DatasetEntry, labels: Labels) -> Reading:
 
 def _read_table(file: Path, labels: Labels) -> pl.DataFrame:
     """Return the file with a column `label`, the known columns typed and the labels' columns spelled as in the list."""
-    spelling = {label.casefold(): label for label in labels}
+    spelling = {name.casefold(): name for name in (*labels, "votes", *_TYPES)}
     types = _TYPES | dict.fromkeys(labels, pl.Float64)
     try:
-        table = _open(file)
-        table = table.rename({name: spelling[name.casefold()] for name in table.columns if name.casefold() in spelling})
+        table = _open(file).rename(lambda name: spelling.get(_folded(name), name))
         table = table.with_columns(pl.col(name).cast(dtype) for name, dtype in types.items() if name in table.columns)
     except pl.exceptions.PolarsError as error:
         raise EveError(f"{file} cannot be read: {error}", "Correct the file; it must be CSV in UTF-8 or Parquet.") from error
@@ -51,13 +52,20 @@ def _read_table(file: Path, labels: Labels) -> pl.DataFrame:
         raise EveError(f"Expected a column 'image' in {file}; found {', '.join(table.columns)}", "Name the column of image files 'image'.")
     if table["image"].has_nulls():
         raise EveError(f"Row {table['image'].is_null().arg_max()} of {file} (from 0) has no image", "Give every row an image.")
-    return table if "label" in table.columns else table.with_columns(label=pl.lit(None, pl.String))
+    label = pl.col("label") if "label" in table.columns else pl.lit(None, pl.String)
+    return table.with_columns(label=pl.when(~label.str.strip_chars().str.to_lowercase().is_in(_NO_LABEL)).then(label))
+
+
+def _folded(column: str) -> str:
+    return column.strip().casefold()
 
 
 def _open(file: Path) -> pl.DataFrame:
     if file.suffix.lower() == ".parquet":
         return pl.read_parquet(file)
-    return pl.read_csv(file, infer_schema_length=None, schema_overrides={"image": pl.String, "label": pl.String, "split": pl.String})
+    names = pl.read_csv(file, n_rows=0).columns
+    texts = {name: pl.String for name in names if _TYPES.get(_folded(name)) == pl.String}
+    return pl.read_csv(file, infer_schema_length=None, schema_overrides=texts)
 
 
 def _attributes(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:

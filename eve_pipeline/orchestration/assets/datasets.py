@@ -70,5 +70,5 @@ def classifier_scores(context: dg.AssetExecutionContext, settings: dg.ResourcePa
 @dg.asset(group_name="datasets", partitions_def=DATASETS, deps=["images", "classifier_scores"], kinds={"parquet"})
 def benchmark_items(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """The images of each of the dataset's subsets."""
-    counts = build_items(dataset_entry(context.partition_key, settings), Warehouse.of(settings))
-    return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts})
+    items = build_items(dataset_entry(context.partition_key, settings), settings, Warehouse.of(settings))
+    return dg.MaterializeResult(metadata={"dagster/row_count": sum(items.counts.values()), **items.counts, "notes": "; ".join(items.notes)})

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration import metadata
 from eve_pipeline.orchestration.checks import ANSWER_CHECK_SPECS, check_answers
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
@@ -43,10 +44,16 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
     """
     cells = cells_of(context)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    outcomes = ask_cells(cells, settings) if selected & set(ASKED) else map(CellOutcome, cells)
+    if selected & set(ASKED) and "responses" not in selected:
+        raise dg.Failure("Configs and requests are written when the model is asked: select responses too.")
+    outcomes = ask_cells(cells, settings) if "responses" in selected else map(CellOutcome, cells)
     failures = {}
     for outcome in outcomes:
-        if failure := outcome.failure or _report(context, outcome, selected, settings):
+        try:
+            found_wrong = _report(context, outcome, selected, settings)
+        except EveError as error:
+            found_wrong = str(error)
+        if failure := outcome.failure or found_wrong:
             failures[str(outcome.cell)] = failure
     if failures:
         raise dg.Failure(f"{len(failures)} of {len(cells)} cells failed, the others are done: {failures}")
@@ -57,12 +64,12 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
     """Log what was done for one cell; return what its checks found wrong, if they did."""
     partition = partition_of(outcome.cell)
     counts = {"requests": outcome.n_requests, "asked now": outcome.n_asked, "errors": outcome.n_errors}
-    for table in sorted(selected & set(ASKED)):
+    for table in sorted(selected & set(ASKED)) if not outcome.failure else ():
         context.log_event(dg.AssetMaterialization(table, partition=partition, metadata=counts if table == "responses" else {}))
     if selected and "answers" not in selected:
         return None
-    answers = answer_cell(outcome.cell, settings)
-    if selected:
+    answers = answer_cell(outcome.cell, settings)  # of a failed cell too: what is missing must show
+    if selected and not outcome.failure:
         context.log_event(dg.AssetMaterialization("answers", partition=partition, metadata=_answers_metadata(answers)))
     failed = []
     for check in check_answers(outcome.cell, answers, settings):

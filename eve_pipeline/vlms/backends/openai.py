@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.images import read_image
 from eve_pipeline.vlms.protocol import Reply, Request
 from eve_pipeline.vlms.registry import ModelEntry
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_HOST = "api.openai.com"
 RETRIES = 6
+FILTER_CODES = {"content_filter", "content_policy_violation"}
 
 
 @contextmanager
@@ -101,25 +102,27 @@ class OpenAIVlm:
                 await asyncio.gather(*under_way, *done, return_exceptions=True)
 
     async def _ask(self, client: "AsyncOpenAI", request: Request) -> Reply:
-        from openai import APIError, AuthenticationError, NotFoundError, PermissionDeniedError
+        from openai import AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError
 
         started = time.perf_counter()
         try:
             body = await asyncio.to_thread(self._body, request)
             raw = await client.chat.completions.with_raw_response.create(**body)
-            attempts, completion = 1 + raw.retries_taken, raw.parse()
+            latency_ms = (time.perf_counter() - started) * 1000
+            return self._reply(request, raw.parse(), 1 + raw.retries_taken, latency_ms)
         except (AuthenticationError, PermissionDeniedError, NotFoundError) as error:
             raise EveError(
                 f"Model {self.entry.key!r} is refused by {client.base_url}: {error.message}",
                 "Check the entry's id, base_url and the environment variable of its api_key_env.",
             ) from error
-        except (APIError, OSError) as error:
-            return Reply.failed(request, error)
-        return self._reply(request, completion, attempts, (time.perf_counter() - started) * 1000)
+        except BadRequestError as error:
+            return filtered(request) if error.code in FILTER_CODES else Reply.failed(request, error)
+        except Exception as error:  # noqa: BLE001 - whatever one server's reply does must not stop the others
+            return Reply.failed(request, f"{type(error).__name__}: {error}")
 
     def _body(self, request: Request) -> dict[str, Any]:
         parameters = self.entry.parameters
-        image: dict[str, Any] = {"url": data_url(request.image)}
+        image: dict[str, Any] = {"url": data_url(read_image(request))}
         if self.entry.image.detail:
             image["detail"] = self.entry.image.detail
         content = [{"type": "text", "text": request.prompt}, {"type": "image_url", "image_url": image}]
@@ -161,9 +164,13 @@ class OpenAIVlm:
         return (prompt_tokens * prices.input_usd + completion_tokens * prices.output_usd) / 1_000_000
 
 
-def data_url(image: Path) -> str:
-    """Return the file's own bytes as a data URL of its real media type."""
-    content = image.read_bytes()
+def filtered(request: Request) -> Reply:
+    """Return the reply to a request whose input the provider's filter refused: final, like a filtered answer."""
+    return Reply(request_key=request.request_key, text="", finish_reason="content_filter", delivery="content_filter")
+
+
+def data_url(content: bytes) -> str:
+    """Return an image file's own bytes as a data URL of its real media type."""
     with Image.open(io.BytesIO(content)) as opened:
         media_type = opened.get_format_mimetype()
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

@@ -1,5 +1,6 @@
 """Any image-text-to-text model that transformers can load, from the hub or a folder, answered in batches."""
 
+import io
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,9 @@ from typing import Any, Self
 from PIL import Image
 
 from eve_pipeline.accelerator import pick_device, prepare_torch
+from eve_pipeline.pictures import to_rgb
 from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.images import read_image
 from eve_pipeline.vlms.protocol import Reply, Request
 from eve_pipeline.vlms.registry import ModelEntry
 from eve_pipeline.vlms.revisions import unreachable
@@ -83,11 +86,17 @@ class TransformersVlm:
             images: dict[Request, Image.Image] = {}
             for request in ordered[start : start + size]:
                 try:
-                    images[request] = Image.open(request.image).convert("RGB")
-                except OSError as error:
+                    images[request] = to_rgb(Image.open(io.BytesIO(read_image(request))))
+                except (OSError, Image.DecompressionBombError) as error:
                     yield Reply.failed(request, error)
             if images:
-                yield from self._respond_batch(images)
+                yield from self._try_batch(images)
+
+    def _try_batch(self, images: dict[Request, Image.Image]) -> list[Reply]:
+        try:
+            return list(self._respond_batch(images))
+        except Exception as error:  # noqa: BLE001 - what one batch does must not stop the others
+            return [Reply.failed(request, f"{type(error).__name__}: {error}") for request in images]
 
     def _respond_batch(self, images: dict[Request, Image.Image]) -> Iterator[Reply]:
         started = time.perf_counter()
@@ -128,12 +137,15 @@ class TransformersVlm:
         import torch
 
         parameters = self.entry.parameters
-        sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if not self.entry.is_greedy:
-            torch.manual_seed(seed)
-            sampling = {"do_sample": True, "temperature": parameters.temperature, "top_p": parameters.top_p}
+        torch.manual_seed(seed)
+        sampling: dict[str, Any] = {"temperature": parameters.temperature, "top_p": parameters.top_p}
+        if self.entry.is_greedy:
+            decoding = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        else:
+            decoding = {name: value for name, value in sampling.items() if value is not None}
+            decoding |= {"do_sample": True} if decoding else {}
         with torch.inference_mode():
-            tokens = self.model.generate(**inputs, max_new_tokens=parameters.max_new_tokens, **sampling)
+            tokens = self.model.generate(**inputs, max_new_tokens=parameters.max_new_tokens, **decoding)
         return tokens[:, inputs["input_ids"].shape[1] :]
 
     def _length(self, tokens: list[int]) -> tuple[int, bool]:
