@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ class ChatServer:
         self.latency_s = 0.0
         self.fault: Callable[[int], int] = lambda _: 0  # HTTP status by request number, 0 for none
         self.finish_reason = "stop"
+        self.raw: dict[int, bytes] = {}  # body by request number, instead of a completion
         self.seen: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.lock = threading.Lock()
@@ -66,12 +68,13 @@ class ChatServer:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 server.headers.append({name.lower(): value for name, value in self.headers.items()})
                 status, reply = server.answer(body)
-                content = json.dumps(reply).encode()
+                content = server.raw.get(len(server.seen), json.dumps(reply).encode())
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with suppress(ConnectionError):  # the client was killed
+                    self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
                 pass

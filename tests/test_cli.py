@@ -84,6 +84,7 @@ def test_failed_requests_end_with_1_and_keep_the_rest(eve: Eve, prepared: Settin
         (("run", "--model", "served", "--dataset", "photos", "--prompt", "rude"), "There is no prompt 'rude'"),
         (("sql", "select 1"), "There is no published database"),
         (("sql", "--named", "nothing"), "There is no query 'nothing'"),
+        (("sql", "select 1", "--named", "leaderboard"), "There are two questions"),
         (("sql", "select $x", "-p", "x"), "'x' is not NAME=VALUE"),
         (("sql", "select 1", "--output", "x.txt"), "A table is for the terminal"),
         (("datasets", "add", "more", "--reader", "folder", "--path", "/nowhere"), "/nowhere"),
@@ -128,3 +129,16 @@ def test_a_dataset_that_was_added_is_prepared_by_the_first_run(eve: Eve, prepare
     with open_instance(prepared) as instance:
         assert instance.get_materialized_partitions(dg.AssetKey("images")) == {"again"}
         assert instance.get_materialized_partitions(dg.AssetKey("answers")) == {"served|again.simple"}
+
+
+def test_nested_columns_and_markup_are_shown_as_they_are(eve: Eve, prepared: Settings):
+    assert eve("publish").exit_code == 0
+    assert eve("sql", "select ['a', 'b'] as labels", "--format", "csv").output == 'labels\n"[""a"", ""b""]"\n'
+    assert "[joy] x [/b]" in eve("sql", "select '[joy] x [/b]' as text").output
+
+
+def test_a_wrong_variable_is_named(eve: Eve, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EVE_WORKERS", "many")
+    result = eve("models")
+    assert result.exit_code == 1
+    assert "EVE_WORKERS" in result.output

@@ -93,6 +93,27 @@ def test_what_cannot_be_read_is_refused_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("image,label\nb.jpg,fear\n../c.jpg,awe\n", "None of the 2 images that .* lists is in .*data, the first: b.jpg"),
+        ("image,label\n../outside.jpg,fear\n", "None of the 1 images"),
+        ("image,label,photographer\na.jpg,NA,Ada\n", "has neither a label, a vote nor a rating"),
+    ],
+)
+def test_a_table_that_no_run_can_use_is_refused(ratings: Path, settings: Settings, paint, content: str, problem: str):
+    paint(ratings.parent.parent / "outside.jpg")
+    ratings.write_text(content)
+    with pytest.raises(EveError, match=problem):
+        add_dataset("mine", "manifest", ratings, settings)
+    assert written(settings) == []
+
+
+def test_one_image_of_the_table_is_enough(ratings: Path, settings: Settings):
+    ratings.write_text("image,label\nb.jpg,fear\na.jpg,\n")
+    assert add_dataset("mine", "manifest", ratings, settings).path == ratings
+
+
+@pytest.mark.parametrize(
     ("content", "problem"), [("rating: [1, 7]", "dataset.yaml: entry 'mine' is not valid: rating"), ("- 1", "not a mapping")]
 )
 def test_a_bad_dataset_yaml_is_named(ratings: Path, settings: Settings, content: str, problem: str):

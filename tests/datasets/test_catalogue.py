@@ -49,6 +49,15 @@ def test_both_tables_are_written(pictures: Path, entry, settings: Settings, ware
     assert summary.reasons == {"unreadable": 1, "unknown label": 1}
 
 
+def test_a_file_is_an_image_by_its_bytes_and_not_by_its_suffix(pictures: Path, entry, settings: Settings, warehouse: Warehouse):
+    (pictures / "fear" / "1.jpg").rename(pictures / "fear" / "1.jfif")
+    (pictures / "awe" / "1.jpg").rename(pictures / "awe" / "1")
+    (pictures / "awe" / "2.jpg").rename(pictures / "awe" / "2.heic")
+    images, rejected = build_images(entry(reader="folder", path=pictures), settings, warehouse)[:2]
+    assert images["path"].to_list() == ["awe/1", "fear/1.jfif", "fear/2.jpg"]
+    assert rejected.select("path", "reason").row(0) == ("awe/2.heic", "unreadable")
+
+
 def test_no_usable_image_keeps_the_previous_tables(pictures: Path, entry, settings: Settings, warehouse: Warehouse):
     mine = entry(reader="folder", path=pictures)
     build_images(mine, settings, warehouse)

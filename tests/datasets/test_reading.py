@@ -10,8 +10,17 @@ from eve_pipeline.errors import EveError
 def test_images_are_listed_in_order_without_hidden_files(tmp_path: Path, paint):
     for name in ("b.JPG", "a/é 1.png", "a/.hidden.jpg", "__MACOSX/a.jpg"):
         paint(tmp_path / name, format="PNG" if name.endswith("png") else "JPEG")
-    (tmp_path / "notes.txt").write_text("no image")
+    for name in ("notes.txt", "dataset.yaml", "ReadMe", "README.html", "Thumbs.db", "a/votes.CSV", "a/ratings.parquet", "a/meta.json"):
+        (tmp_path / name).touch()
     assert image_files(tmp_path, "images") == ["a/é 1.png", "b.JPG"]
+
+
+def test_no_suffix_hides_a_file(tmp_path: Path):
+    names = ["fear/b.jfif", "fear/c", "fear/d.avif", "fear/f.heic"]
+    (tmp_path / "fear").mkdir()
+    for name in names:
+        (tmp_path / name).touch()
+    assert image_files(tmp_path, "images") == names
 
 
 def test_a_link_to_a_folder_is_listed_and_not_followed(tmp_path: Path, paint):

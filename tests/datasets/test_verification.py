@@ -43,8 +43,15 @@ def test_size_is_that_after_exif_orientation(tmp_path: Path, paint, orientation:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
 def test_colour_modes_are_usable(tmp_path: Path, mode: str):
-    Image.new(mode, (5, 4)).save(tmp_path / "a.tif")
+    Image.new(mode, (24, 16)).save(tmp_path / "a.tif")
     assert check_image(tmp_path.resolve(), "a.tif").reason is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 400), (400, 15)])
+def test_an_image_too_small_to_show_anything(tmp_path: Path, paint, size: tuple[int, int]):
+    paint(tmp_path / "a.png", size=size)
+    _, rejected = verify(listed(("a.png", "fear")), tmp_path, workers=2)
+    assert rejected.rows() == [("a.png", "too small", f"{size[0]} x {size[1]} px, less than 16 on a side")]
 
 
 def damage(path: Path, kind: str) -> None:
@@ -122,7 +129,10 @@ def test_of_duplicates_with_several_labels_none_stays(tmp_path: Path, paint, oth
     rows = listed(("a.jpg", "fear"), ("b.jpg", "fear"), ("c.jpg", other), ("d.jpg", "fear")).with_columns(valence=4.0)
     images, rejected = verify(rows, tmp_path, workers=2)
     assert images["path"].to_list() == ["d.jpg"]
-    assert rejected.select("path", "reason").rows() == [(name, "conflicting duplicate") for name in ("a.jpg", "b.jpg", "c.jpg")]
+    assert rejected.rows() == [
+        (name, "conflicting duplicate", f"same bytes as {contrary}, another label")
+        for name, contrary in (("a.jpg", "c.jpg"), ("b.jpg", "c.jpg"), ("c.jpg", "a.jpg"))
+    ]
 
 
 def test_an_image_that_is_listed_three_times_stays_once(tmp_path: Path, paint):

@@ -76,3 +76,13 @@ def test_answers_alone_are_read_again_and_nothing_is_asked(prepared: Settings, i
 def test_a_range_across_both_dimensions_is_refused(prepared: Settings, instance: dg.DagsterInstance):
     result = materialize(prepared, instance, SIMPLE, Cell("gpt-4o", "photos", "explanation"))
     assert not result.success
+
+
+def test_configs_alone_never_ask_a_model(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    assert not materialize(prepared, instance, SIMPLE, SIMPLE, ["configs"]).success
+    assert not chat_server.seen
+
+
+def test_answers_of_a_cell_that_was_never_asked_fail(prepared: Settings, instance: dg.DagsterInstance):
+    assert not materialize(prepared, instance, SIMPLE, SIMPLE, ["answers"]).success
+    assert not materialized(instance, "answers")

@@ -23,7 +23,7 @@ from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import read_table
+from eve_pipeline.warehouse.tables import read_table, write_table
 from tests.chat_server import ChatServer
 
 CELL = Cell("served", "photos", "simple")
@@ -177,3 +177,44 @@ def test_a_journal_in_use_is_left_alone(prepared: Settings):
     with FileLock(journal.with_suffix(".lock")):
         assert fold_abandoned_journals(warehouse) == 0
         assert journal.exists()
+
+
+def test_a_damaged_line_names_the_journal_and_line(prepared: Settings):
+    warehouse = Warehouse.of(prepared)
+    warehouse.journals.mkdir()
+    (warehouse.journals / "0.jsonl").write_bytes(b"\0\0\0\n")
+    with pytest.raises(EveError, match=r"Line 1 of .*0\.jsonl is damaged"):
+        fold_abandoned_journals(warehouse)
+    assert (warehouse.journals / "0.jsonl").exists()
+
+
+def test_the_same_name_at_another_server_is_another_model(prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]):
+    ask(prepared)
+    with ChatServer() as other:
+        add_model("elsewhere", backend="openai", id="stub", base_url=other.url)
+        assert next(iter(ask_cells([CELL._replace(model="elsewhere")], prepared))).n_asked == N
+        assert len(other.seen) == N
+
+
+def test_images_that_left_the_subset_leave_the_requests(prepared: Settings):
+    ask(prepared)
+    items = Warehouse.of(prepared).file("benchmark_items", "photos")
+    kept = read_table("benchmark_items", [items])
+    for n_kept in (10, 0):
+        write_table(kept.head(n_kept), "benchmark_items", items)
+        ask(prepared)
+        assert answer_cell(CELL, prepared).filter("is_current").height == n_kept
+
+
+def test_what_a_failed_run_did_not_get_shows_as_missing(prepared: Settings, chat_server: ChatServer):
+    chat_server.fault = lambda number: 401 if number > 10 else 0
+    assert ask(prepared).failure
+    statuses = dict(answer_cell(CELL, prepared).group_by("status").len().iter_rows())
+    assert statuses["missing"] >= N - 10
+    assert sum(statuses.values()) == N
+
+
+def test_a_greedy_models_seed_is_no_reason_to_ask_again(prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]):
+    ask(prepared)
+    add_model("served", backend="openai", id="stub", base_url=chat_server.url, parameters={"seed": 9})
+    assert ask(prepared).n_asked == 0

@@ -67,7 +67,7 @@ def measures(items: list[Row], scoring: str, truth: str, predicted: str) -> Row:
         "n": len(rows),
         "n_answered": n_answered,
         "coverage": n_answered / len(items),
-        "is_complete": not any(row["status"] in FAILURES for row in items),
+        "is_complete": is_complete(items),
         **averages,
         "n_classes": len(labels),
         "accuracy": accuracy_score(truths, predictions) if rows else None,
@@ -95,6 +95,10 @@ def with_sides(rows: list[Row], scheme: Scheme, dimension: str) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def is_complete(rows: list[Row]) -> bool:
+    return not any(row["status"] in FAILURES for row in rows)
 
 
 def of_cells(cells: Cells) -> Iterator[tuple[Row, list[Row]]]:
@@ -144,7 +148,7 @@ def per_class(rows: list[Row]) -> Iterator[Row]:
 
 def test_per_class_f1(mart: Mart, cells: Cells) -> None:
     expected = [
-        cell | {"scoring": scoring} | scores
+        cell | {"scoring": scoring, "is_complete": is_complete(rows)} | scores
         for cell, rows in of_cells(cells)
         for scoring in ("strict", "answered")
         if (items := scored([row for row in rows if row["truth"]], scoring))
@@ -160,7 +164,8 @@ def test_confusion(mart: Mart, cells: Cells) -> None:
         items = scored([row for row in rows if row["truth"]], "strict")
         truths = Counter(row["truth"] for row in items)
         for (truth, predicted), n in Counter((row["truth"], row["label"] or "__none__") for row in items).items():
-            expected.append(cell | {"truth": truth, "predicted": predicted, "n": n, "share_of_truth": n / truths[truth]})
+            share = {"share_of_truth": n / truths[truth], "is_complete": is_complete(rows)}
+            expected.append(cell | {"truth": truth, "predicted": predicted, "n": n} | share)
     assert_same(mart("confusion"), expected, "truth", "predicted")
 
 
@@ -181,6 +186,7 @@ def test_sentiment_bias(mart: Mart, cells: Cells, schemes: dict[str, Scheme]) ->
                     "sentiment_bias": (brighter - darker) / n if n else None,
                     "n_undetermined": len(pairs) - n,
                     "mcnemar_p": binomtest(brighter, brighter + darker).pvalue if brighter + darker else 1.0,
+                    "is_complete": is_complete(rows),
                 }
             )
     assert any(row["sentiment_bias"] is None for row in expected)
@@ -205,7 +211,8 @@ def test_error_categories(mart: Mart, cells: Cells, schemes: dict[str, Scheme]) 
             counts = Counter(category(row, scheme) for row in wrong)
             for which in ("I", "II", "III", "undetermined"):
                 share = counts[which] / len(wrong) if wrong else None
-                expected.append(cell | {"scheme": name, "category": which, "n": counts[which], "share": share})
+                row = {"scheme": name, "category": which, "n": counts[which], "share": share, "is_complete": is_complete(rows)}
+                expected.append(cell | row)
     assert_same(mart("error_categories"), expected, "scheme", "category")
 
 
@@ -218,6 +225,6 @@ def test_coverage(mart: Mart, cells: Cells) -> None:
             cell
             | {"n_items": len(rows), "n_labelled": sum(bool(row["truth"]) for row in rows)}
             | {f"n_{status}": counts[status] for status in statuses}
-            | {"coverage": counts["ok"] / len(rows), "is_complete": not FAILURES & counts.keys()}
+            | {"coverage": counts["ok"] / len(rows), "is_complete": is_complete(rows)}
         )
     assert_same(mart("coverage"), expected)

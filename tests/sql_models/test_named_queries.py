@@ -39,6 +39,16 @@ def test_hardest_images_are_missed_by_all(database: Path, images: pl.DataFrame, 
     wanted = asked.join(truths, on=["dataset", "image_id"]).join(hit, on=["dataset", "image_id"], how="anti")
     assert set(hardest.select("dataset", "image_id").rows()) == set(wanted.select("dataset", "image_id").rows())
     assert hardest.height > 0
+    failed = current_answers.filter(pl.col("prompt") == "simple", pl.col("status").is_in(["error", "missing"]))
+    incomplete = set(failed.select("dataset", "image_id").rows())
+    marks = {(dataset, image): complete for dataset, image, complete in hardest.select("dataset", "image_id", "is_complete").rows()}
+    assert marks == {image: image not in incomplete for image in marks}
+
+
+def test_confused_pairs_are_of_emotions(database: Path) -> None:
+    pairs = ask(database, "confused_pairs", limit=1000)
+    assert "__none__" not in pairs["predicted"]
+    assert not pairs["is_complete"].any()
 
 
 def test_incomplete_cells_are_those_with_failures(database: Path, current_answers: pl.DataFrame) -> None:
@@ -59,6 +69,12 @@ def test_persona_flips_compare_the_same_image(database: Path, current_answers: p
     found = ask(database, "persona_flips").filter(model="two", subset="mixed").row(0, named=True)
     assert found["n"] == flips.total()
     assert (found["n_turned_positive"], found["n_turned_negative"]) == (flips["negative", "positive"], flips["positive", "negative"])
+
+
+def test_persona_flips_mark_incomplete_cells(database: Path) -> None:
+    flips = ask(database, "persona_flips")
+    assert set(flips.filter("is_complete")["model"]) == {"perfect"}
+    assert not flips.filter(model="two", subset="mixed")["is_complete"].any()
 
 
 def test_unknown_query_lists_the_known_ones() -> None:

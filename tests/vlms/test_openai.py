@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
@@ -120,3 +121,42 @@ def test_an_abandoned_run_closes_its_connections(chat_server: ChatServer, reques
         next(replies)
         replies.close()  # type: ignore[attr-defined]
     assert len(chat_server.seen) <= len(requests)
+
+
+ODD_REPLIES = {
+    "a page of a gateway": b"<html>bad gateway</html>",
+    "a cut body": b'{"id": "1", "choices": [{"mess',
+    "a choice without a message": b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0}]}',
+    "no choices": b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": []}',
+}
+
+
+@pytest.mark.parametrize("body", ODD_REPLIES.values(), ids=ODD_REPLIES)
+def test_an_odd_reply_fails_alone(chat_server: ChatServer, requests: list[Request], settings: Settings, body: bytes):
+    chat_server.raw = {3: body}
+    replies = respond(chat_server, requests, settings, limits={"max_in_flight": 1})
+    assert [reply.delivery for reply in replies].count("error") == 1
+    assert len(replies) == len(requests)
+
+
+def test_half_an_emoji_can_be_stored(chat_server: ChatServer, requests: list[Request], settings: Settings):
+    message = b'{"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "joy \\ud83d"}}'
+    chat_server.raw = {1: b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [' + message + b"]}"}
+    [reply] = respond(chat_server, requests[:1], settings)
+    assert reply.text == "joy ?"
+    assert Reply.model_validate_json(reply.model_dump_json()) == reply
+
+
+def test_an_input_that_the_providers_filter_refuses_is_final(chat_server: ChatServer, requests: list[Request], settings: Settings):
+    chat_server.fault = lambda _: 400
+    chat_server.raw = {1: b'{"error": {"message": "filtered", "code": "content_policy_violation"}}'}
+    [reply] = respond(chat_server, requests[:1], settings)
+    assert reply.delivery == "content_filter"
+
+
+def test_a_picture_that_has_changed_is_not_sent(chat_server: ChatServer, requests: list[Request], settings: Settings):
+    Image.new("RGB", (20, 20)).save(requests[0].image)
+    [reply] = respond(chat_server, requests[:1], settings)
+    assert reply.delivery == "error"
+    assert "has changed since its dataset was prepared" in (reply.error or "")
+    assert not chat_server.seen

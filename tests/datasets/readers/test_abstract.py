@@ -70,3 +70,15 @@ def test_a_vote_that_is_no_number(folder: Path, entry):
     (folder / "ABSTRACT_groundTruth.csv").write_text(HEADER + "'abstract_0001.jpg',0,1,0,many,0,0,0,4\n")
     with pytest.raises(EveError, match=r"is not a table of votes.*many"):
         read(folder, entry(), LABELS)
+
+
+@pytest.mark.parametrize("blank", [",,,,,,,,", "", "'', ,,,,,,,"])
+def test_a_blank_row_is_passed_over(folder: Path, entry, blank: str):
+    (folder / "ABSTRACT_groundTruth.csv").write_text(f"{HEADER}{blank}\n'abstract_0001.jpg',0,1,0,9,0,0,0,4\n{blank}\n")
+    assert read(folder, entry(), LABELS).images["path"].to_list() == ["abstract_0001.jpg"]
+
+
+def test_votes_without_a_name_name_the_row(folder: Path, entry):
+    (folder / "ABSTRACT_groundTruth.csv").write_text(HEADER + "'abstract_0001.jpg',0,1,0,9,0,0,0,4\n,0,1,0,9,0,0,0,4\n")
+    with pytest.raises(EveError, match=r"Row 1 of .*ABSTRACT_groundTruth\.csv \(from 0\) has no image"):
+        read(folder, entry(), LABELS)

@@ -81,6 +81,29 @@ def test_columns_named_as_the_pipeline_s_own_are_attributes(manifest, entry):
     assert json.loads(images["attributes"][0]) == others
 
 
+def test_known_columns_are_found_whatever_their_case_and_spaces(manifest, entry):
+    table = pl.DataFrame(
+        {"Image ": ["001"], " Label": ["fear"], "VALENCE": [2], "Arousal": [3], "Split": ["1"], " AWE": [5], "Mood": ["x"]}
+    )
+    images = read(manifest(table), entry(rating_scale=(1, 7)), LABELS).images
+    assert images.select("path", "label", "valence", "arousal", "split", "n_votes").row(0) == ("001", "fear", 2.0, 3.0, "1", 5)
+    assert images["attributes"].to_list() == ['{"Mood":"x"}']
+    assert read(manifest(pl.DataFrame({"image": ["a"], "Votes": ['{"awe": 3}']})), entry(), LABELS).images["label"].to_list() == ["awe"]
+
+
+def test_two_columns_of_one_name(manifest, entry):
+    with pytest.raises(EveError, match=r"cannot be read: .*image"):
+        read(manifest(pl.DataFrame({"image": ["a"], "Image": ["b"]})), entry(), LABELS)
+
+
+def test_no_label_is_not_an_unknown_label(manifest, entry):
+    table = pl.DataFrame({"image": list("abcdef"), "label": ["fear", "", " ", "NA", "nan", None]})
+    images, rejected = read(manifest(table), entry(), LABELS)
+    assert images["label"].to_list() == ["fear", *[None] * 5]
+    assert images["label_status"].to_list() == ["single", *["none"] * 5]
+    assert rejected.is_empty()
+
+
 def test_ratings_need_a_scale_and_keep_to_it(manifest, entry):
     path = manifest(TABLE.drop("label"))
     with pytest.raises(EveError, match=r"(?s)valence, arousal\) but no rating_scale.*--rating-scale 1 7"):
