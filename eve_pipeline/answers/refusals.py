@@ -2,7 +2,9 @@
 
 import re
 
-_ABLE = r"(?:can ?not|can't|could ?n[o']t|won't|will not|am not able to|'m not able to|am unable to|'m unable to|must decline)(?! help but\b)"
+_ABLE = (
+    r"(?:can ?not|can't|could ?n[o']t|won't|will not|am not able to|'m not able to|am unable to|'m unable to|must decline)(?! help but\b)"
+)
 _DO = (
     r"(?:help|assist|provide|comply|fulfil|answer|analy[sz]e|identify|describe|determine|view|process|interpret|engage"
     r"|do (?:that|this)"
@@ -10,13 +12,14 @@ _DO = (
     r"|see (?:(?:the|this|that|your|any|an?|actual|attached) )*(?:images?|pictures?|photos?|photographs?)"
     r"|feel (?:(?:any|human|real) )*(?:emotions?|feelings?)|say (?:which|what|how)|(?:see|feel|say)(?=\W*$))"
 )
+_I = r"i\b\W?(?:\w+ )?"
+_SORRY = r"(?:i'm |i am |i )?(?:so |very |deeply )?(?:sorry|apologi[sz]e|apologies|unfortunately)"
 _REFUSALS = re.compile(
     "|".join(
         (
-            rf"\bi\W?(?:\w+ )?{_ABLE}\W+(?:\w+ ){{0,3}}?{_DO}\b",
-            rf"^\W*(?:i'm |i am |i )?(?:so |very |deeply )?(?:sorry|apologi[sz]e|apologies|unfortunately)\b.{{0,40}}"
-            rf"\b(?:i\W?(?:\w+ )?|(?:this|that|the (?:image|picture|request)) ){_ABLE}",
-            rf"^\W*(?:(?:sorry|unfortunately)\W+)?(?:unable to|not able to|{_ABLE}) {_DO}\b",
+            rf"\b{_I}{_ABLE}\W+(?:\w+ ){{0,3}}?{_DO}\b",
+            rf"^\W*{_SORRY}\b.{{0,40}}\b(?:{_I}|(?:this|that|the (?:image|picture|request)) ){_ABLE}",
+            rf"^\W*(?:{_SORRY}\W+)?(?:unable to|not able to|{_ABLE}) {_DO}\b",
             r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|text.(?:based|only))\b",
             r"\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
             r"\bi (?:do not|don't) (?:have|experience|possess) (?:\w+ )?(?:feelings|emotions)\b",

@@ -75,7 +75,9 @@ def _require_images(entry: DatasetEntry, settings: Settings) -> None:
             f"{entry.path} has no image that can be used, {rejected.height} rejected{found}", "Correct the path, the reader or --labels."
         )
     if images.filter(HAS_TRUTH).is_empty():
-        raise EveError(f"{entry.path} has neither a label, a vote nor a rating to score by", f"Add one; the labels are named {entry.labels}.")
+        raise EveError(
+            f"{entry.path} has neither a label, a vote nor a rating to score by", f"Add one; the labels are named {entry.labels}."
+        )
     root = entry.root(settings).resolve()
     if not any((file := (root / path).resolve()).is_relative_to(root) and file.is_file() for path in images["path"]):
         raise EveError(

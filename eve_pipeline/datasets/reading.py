@@ -66,8 +66,9 @@ def image_files(folder: Path, layout: str) -> list[str]:
 
 def _may_be_image(path: Path) -> bool:
     name = path.name.lower()
-    is_aside = path.suffix.lower() in _SIDE_SUFFIXES or name.startswith("readme") or name == "thumbs.db"
-    return path.is_symlink() or not path.is_dir() if not is_aside else False
+    if name.startswith("readme") or name == "thumbs.db" or path.suffix.lower() in _SIDE_SUFFIXES:
+        return False
+    return path.is_symlink() or not path.is_dir()
 
 
 def spell_labels(frame: pl.DataFrame, labels: Labels, synonyms: Mapping[str, str] | None = None) -> Reading:

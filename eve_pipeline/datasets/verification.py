@@ -54,7 +54,9 @@ def verify(images: pl.DataFrame, root: Path, workers: int) -> Reading:
     has_first_label = pl.col("label").eq_missing(pl.col("label").first())
     contrary = pl.when(has_first_label.over("sha256")).then(pl.col("path").filter(~has_first_label).first().over("sha256"))
     unequal = pl.col("label").n_unique().over("sha256") > 1
-    whole, conflicting = _split(whole, unequal, "conflicting duplicate", pl.format("same bytes as {}, another label", contrary.otherwise(same_bytes)))
+    whole, conflicting = _split(
+        whole, unequal, "conflicting duplicate", pl.format("same bytes as {}, another label", contrary.otherwise(same_bytes))
+    )
     is_later = ~pl.col("sha256").is_first_distinct()
     whole, duplicate = _split(whole, is_later, "duplicate", pl.format("same bytes and label as {}", same_bytes))
     return Reading(whole, one_a_path(pl.concat([unusable, damaged, conflicting, duplicate])))

@@ -22,5 +22,8 @@ def resolve_labels(labels: str | Sequence[str], settings: Settings) -> Labels:
         return tuple(labels)
     known = label_sets(settings)
     if labels not in known:
-        raise EveError(f"There is no label list {labels!r}", f"Known: {', '.join(known)}; or list them under labels: in dataset.yaml or the dataset's entry.")
+        raise EveError(
+            f"There is no label list {labels!r}",
+            f"Known: {', '.join(known)}; or list them under labels: in dataset.yaml or the dataset's entry.",
+        )
     return known[labels]

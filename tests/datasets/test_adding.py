@@ -77,7 +77,7 @@ def test_the_name_of_another_dataset_s_subset_is_taken(ratings: Path, settings: 
         ("mine", "manifest", "ratings.csv", {}, "no rating_scale"),
         ("mine", "manifest", "ratings.csv", {"rating_scale": (1, 3)}, "outside 1 to 3"),
         ("mine", "manifest", "ratings.csv", {"rating_scale": (7, 1)}, "rating_scale is \\[lowest, highest\\]"),
-        ("mine", "manifest", "ratings.csv", {"rating_scale": (1, 7), "labels": "mikel"}, "no label list 'mikel'"),
+        ("mine", "manifest", "ratings.csv", {"rating_scale": (1, 7), "labels": "mikel"}, "(?s)list 'mikel'.*list them under labels: in"),
         ("mine", "manifest", "absent.csv", {"rating_scale": (1, 7)}, "found .* with a.jpg, ratings.csv"),
         ("mine", "folder", "", {}, "no image that can be used, 1 rejected, the first: a.jpg: 'a.jpg' is none of"),
         ("mine", "mainfest", "ratings.csv", {}, "no reader 'mainfest'"),

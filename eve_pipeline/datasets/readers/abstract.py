@@ -42,8 +42,9 @@ def _read_votes(file: Path, labels: Labels) -> pl.DataFrame:
                 f"Expected the columns '', {', '.join(labels)} in {file}; found {', '.join(map(repr, table.columns))}",
                 "Correct the dataset's path or its labels.",
             )
-        counts = (pl.col(header[label.casefold()]).str.strip_chars().cast(pl.Float64).alias(label) for label in labels)
-        votes = table.select(pl.col(first).str.strip_chars().replace("", None).alias("path"), *counts)
+        counts = (pl.col(header[label.casefold()]).cast(pl.Float64).alias(label) for label in labels)
+        cells = table.with_columns(pl.all().str.strip_chars().replace("", None))
+        votes = cells.select(pl.col(first).alias("path"), *counts)
     except pl.exceptions.PolarsError as error:
         raise EveError(f"{file} is not a table of votes: {error}", "Get the file again.") from error
     is_blank = pl.all_horizontal(pl.all().is_null())
