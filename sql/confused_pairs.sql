@@ -9,7 +9,8 @@ pairs as (
         dataset,
         truth,
         predicted,
-        sum(n)::bigint as n
+        sum(n)::bigint as n,
+        bool_and(is_complete) as is_complete
     from marts.confusion
     where prompt = $prompt and subset = dataset
     group by all
@@ -19,9 +20,14 @@ pairs as (
 shares as (
 
     select
-        *,
-        n / sum(n) over (partition by dataset, truth) as share_of_truth
+        dataset,
+        truth,
+        predicted,
+        n,
+        n / sum(n) over of_truth as share_of_truth,
+        bool_and(is_complete) over of_truth as is_complete
     from pairs
+    window of_truth as (partition by dataset, truth)
 
 )
 
@@ -30,8 +36,9 @@ select
     truth,
     predicted,
     n,
-    round(share_of_truth, 3) as share_of_truth
+    round(share_of_truth, 3) as share_of_truth,
+    is_complete
 from shares
-where predicted <> truth
+where predicted not in (truth, '__none__')
 order by share_of_truth desc, dataset, truth, predicted
 limit $limit::bigint

@@ -10,10 +10,10 @@ readings as (
         answers.image_id,
         images.label as truth,
         answers.model,
-        coalesce(answers.label, answers.status) as reading
+        if(answers.status in ('error', 'missing'), null, coalesce(answers.label, answers.status)) as reading
     from staging.stg_answers as answers
     inner join staging.stg_images as images using (dataset, image_id)
-    where answers.prompt = $prompt and images.label is not null and answers.status not in ('error', 'missing')
+    where answers.prompt = $prompt and images.label is not null
 
 )
 
@@ -21,9 +21,10 @@ select
     dataset,
     image_id,
     truth,
-    count(distinct model) as n_models,
+    count(distinct model) filter (where reading is not null) as n_models,
     mode(reading) as most_common_reading,
-    list(distinct reading order by reading) as readings
+    list(distinct reading order by reading) filter (where reading is not null) as readings,
+    bool_and(reading is not null) as is_complete
 from readings
 group by all
 having bool_and(reading <> truth)

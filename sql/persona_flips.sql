@@ -1,6 +1,7 @@
 -- How often does a persona turn a model's reading of the same image from positive to negative, or back?
--- $scheme = circumplex
+-- $persona = positive_persona
 -- $baseline = simple
+-- $scheme = circumplex
 with
 
 readings as (
@@ -12,9 +13,11 @@ readings as (
         answers.dataset,
         answers.image_id,
         answers.repeat,
-        schemes.sentiment
+        schemes.sentiment,
+        cells.is_complete
     from staging.stg_answers as answers
-    inner join seeds.affect_schemes as schemes on answers.label = schemes.emotion
+    inner join seeds.affect_schemes as schemes on lower(answers.label) = lower(schemes.emotion)
+    inner join marts.coverage as cells using (model, dataset, subset, prompt)
     where schemes.scheme = $scheme and schemes.sentiment <> 'none'
 
 ),
@@ -24,23 +27,23 @@ pairs as (
     select
         personas.model,
         personas.subset,
-        personas.prompt as persona,
         baselines.sentiment as sentiment_before,
-        personas.sentiment as sentiment_under_persona
+        personas.sentiment as sentiment_under_persona,
+        personas.is_complete and baselines.is_complete as is_complete
     from readings as personas
     inner join readings as baselines using (model, subset, dataset, image_id, repeat)
-    where personas.prompt in ('positive_persona', 'negative_persona') and baselines.prompt = $baseline
+    where personas.prompt = $persona and baselines.prompt = $baseline
 
 )
 
 select
     model,
     subset,
-    persona,
     count(*) as n,
     count_if(sentiment_before = 'negative' and sentiment_under_persona = 'positive') as n_turned_positive,
     count_if(sentiment_before = 'positive' and sentiment_under_persona = 'negative') as n_turned_negative,
-    round(count_if(sentiment_before <> sentiment_under_persona) / count(*), 3) as share_flipped
+    round(count_if(sentiment_before <> sentiment_under_persona) / count(*), 3) as share_flipped,
+    is_complete
 from pairs
 group by all
-order by share_flipped desc, model, subset, persona
+order by share_flipped desc, model, subset

@@ -9,7 +9,8 @@ select
     n_positive_as_negative,
     n,
     n_undetermined,
-    mcnemar_p
+    mcnemar_p,
+    is_complete
 from marts.sentiment_bias
 where prompt = $prompt and scheme = $scheme
 order by subset, abs(sentiment_bias) desc nulls last, model

@@ -1,9 +1,8 @@
--- Cells whose current answers were read by several versions of the parser: their files hold more than one reading.
+-- Versions of the parser that read current answers, where there are several: scores of cells then differ by their reading.
+{{ config(meta={'description': 'Current answers were read by one version of the parser. If not, read them again: materialize `answers`, nothing is asked.'}) }}
 select
-    model,
-    subset,
-    prompt
-from {{ source('raw', 'answers') }}
-where is_current
-group by all
-having count(distinct parser_version) > 1
+    parser_version,
+    count(*) as n_answers
+from {{ ref('stg_answers') }}
+group by parser_version
+qualify count(*) over () > 1

@@ -43,9 +43,9 @@ with_affect as (
     from confusion_counts
     cross join schemes
     left join affect_schemes as truths
-        on schemes.scheme = truths.scheme and confusion_counts.truth = truths.emotion
+        on schemes.scheme = truths.scheme and lower(confusion_counts.truth) = lower(truths.emotion)
     left join affect_schemes as predictions
-        on schemes.scheme = predictions.scheme and confusion_counts.predicted = predictions.emotion
+        on schemes.scheme = predictions.scheme and lower(confusion_counts.predicted) = lower(predictions.emotion)
 
 )
 

@@ -6,6 +6,12 @@ graded_counts as (
 
 ),
 
+cells as (
+
+    select * from {{ ref('cells') }}
+
+),
+
 pairs as (
 
     select
@@ -30,5 +36,7 @@ select
     truth,
     predicted,
     n,
-    n / sum(n) over (partition by model, dataset, subset, prompt, truth) as share_of_truth
+    n / sum(n) over (partition by model, dataset, subset, prompt, truth) as share_of_truth,
+    is_complete
 from pairs
+inner join cells using (model, dataset, subset, prompt)

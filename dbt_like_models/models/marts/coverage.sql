@@ -6,6 +6,12 @@ confusion_counts as (
 
 ),
 
+cells as (
+
+    select * from {{ ref('cells') }}
+
+),
+
 counts as (
 
     select
@@ -34,5 +40,6 @@ select
     n_{{ status }},
     {%- endfor %}
     n_ok / n_items as coverage,
-    {% for status in failures() %}n_{{ status }} = 0{{ " and " if not loop.last }}{% endfor %} as is_complete
+    is_complete
 from counts
+inner join cells using (model, dataset, subset, prompt)

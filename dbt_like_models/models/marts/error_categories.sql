@@ -15,7 +15,9 @@ categories as (
 
 cells as (
 
-    select distinct model, dataset, subset, prompt, scheme from affect_counts
+    select distinct model, dataset, subset, prompt, scheme, is_complete
+    from affect_counts
+    inner join {{ ref('cells') }} using (model, dataset, subset, prompt)
 
 ),
 
@@ -50,6 +52,7 @@ counts as (
         prompt,
         scheme,
         category,
+        cells.is_complete,
         coalesce(wrong_answers.n, 0)::bigint as n
     from cells
     cross join categories
@@ -65,5 +68,6 @@ select
     scheme,
     category,
     n,
-    n / nullif(sum(n) over (partition by model, dataset, subset, prompt, scheme), 0) as share
+    n / nullif(sum(n) over (partition by model, dataset, subset, prompt, scheme), 0) as share,
+    is_complete
 from counts

@@ -4,6 +4,12 @@ class_scores as (
 
     select * from {{ ref('class_scores') }}
 
+),
+
+cells as (
+
+    select * from {{ ref('cells') }}
+
 )
 
 select
@@ -17,6 +23,8 @@ select
     recall,
     f1,
     support,
-    n_predicted
+    n_predicted,
+    is_complete
 from class_scores
+inner join cells using (model, dataset, subset, prompt)
 where dimension = 'emotion'

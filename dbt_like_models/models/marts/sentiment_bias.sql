@@ -19,7 +19,9 @@ answered as (
 
 cells as (
 
-    select distinct model, dataset, subset, prompt, scheme from affect_counts
+    select distinct model, dataset, subset, prompt, scheme, is_complete
+    from affect_counts
+    inner join {{ ref('cells') }} using (model, dataset, subset, prompt)
 
 ),
 
@@ -52,6 +54,7 @@ counts as (
         subset,
         prompt,
         scheme,
+        cells.is_complete,
         coalesce(tallies.n, 0)::bigint as n,
         coalesce(tallies.n_negative_as_positive, 0)::bigint as n_negative_as_positive,
         coalesce(tallies.n_positive_as_negative, 0)::bigint as n_positive_as_negative,
@@ -72,5 +75,6 @@ select
     n_positive_as_negative,
     (n_negative_as_positive - n_positive_as_negative) / nullif(n, 0) as sentiment_bias,
     n_undetermined,
-    {{ mcnemar_exact('n_negative_as_positive', 'n_positive_as_negative') }} as mcnemar_p
+    {{ mcnemar_exact('n_negative_as_positive', 'n_positive_as_negative') }} as mcnemar_p,
+    is_complete
 from counts

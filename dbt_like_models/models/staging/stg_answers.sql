@@ -16,7 +16,8 @@ current_answers as (
         image_id,
         repeat,
         status,
-        if(status = 'ok', label, null) as label
+        if(status = 'ok', label, null) as label,
+        parser_version
     from answers
     where is_current
 
