@@ -329,9 +329,11 @@ def _prepare_missing(cells: "list[Cell]", settings: Settings) -> None:
 
 
 def _publish(settings: Settings) -> None:
+    from eve_pipeline.responses.answering import answer_outdated_cells
     from eve_pipeline.warehouse.paths import Warehouse
     from eve_pipeline.warehouse.publish import publish
 
+    answer_outdated_cells(settings)
     publish(Warehouse.of(settings), settings)
     Console().print(f"Published {Warehouse.of(settings).database}")
 

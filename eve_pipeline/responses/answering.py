@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from eve_pipeline.answers.reading import read_answers
+from eve_pipeline.answers.reading import PARSER_VERSION, read_answers
 from eve_pipeline.errors import EveError
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
@@ -29,3 +29,24 @@ def answer_cell(cell: Cell, settings: Settings) -> pl.DataFrame:
     answers = read_answers(requests, stored_responses(requests["request_key"], warehouse), configs)
     write_table(answers, "answers", warehouse.file("answers", cell.model, cell.task))
     return answers
+
+
+def answer_outdated_cells(settings: Settings) -> list[Cell]:
+    """Read again, and return, the cells whose answers are absent, older than their requests or replies, or of another parser."""
+    warehouse = Warehouse.of(settings)
+    planned = [Cell.of(file.parent.name, file.stem) for file in warehouse.files("requests")]
+    outdated = [cell for cell in planned if _is_outdated(cell, warehouse)]
+    for cell in outdated:
+        answer_cell(cell, settings)
+    return outdated
+
+
+def _is_outdated(cell: Cell, warehouse: Warehouse) -> bool:
+    answers = warehouse.file("answers", cell.model, cell.task)
+    if not answers.exists():
+        return True
+    parts = warehouse.folder("responses").joinpath(cell.model, cell.task).glob("*.parquet")
+    sources = [warehouse.file("requests", cell.model, cell.task), *parts]
+    if any(source.stat().st_mtime_ns > answers.stat().st_mtime_ns for source in sources):
+        return True
+    return not read_table("answers", [answers]).filter(pl.col("parser_version") != PARSER_VERSION).is_empty()

@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
+from eve_pipeline.answers.reading import PARSER_VERSION
 from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.items import build_items
-from eve_pipeline.responses.answering import answer_cell
+from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell, select_cells
 from eve_pipeline.responses.journal import Entry, fold_abandoned_journals
 from eve_pipeline.responses.locks import cell_lock
@@ -218,3 +219,17 @@ def test_a_greedy_models_seed_is_no_reason_to_ask_again(prepared: Settings, chat
     ask(prepared)
     add_model("served", backend="openai", id="stub", base_url=chat_server.url, parameters={"seed": 9})
     assert ask(prepared).n_asked == 0
+
+
+def test_cells_whose_answers_are_outdated_are_read_again(prepared: Settings):
+    ask(prepared)
+    warehouse = Warehouse.of(prepared)
+    answers = warehouse.file("answers", CELL.model, CELL.task)
+    assert answer_outdated_cells(prepared) == [CELL]
+    assert answer_outdated_cells(prepared) == []
+    write_table(read_table("answers", [answers]).with_columns(parser_version=pl.lit("0")), "answers", answers)
+    assert answer_outdated_cells(prepared) == [CELL]
+    later = time.time() + 60
+    os.utime(warehouse.files("responses")[0], (later, later))
+    assert answer_outdated_cells(prepared) == [CELL]
+    assert set(read_table("answers", [answers])["parser_version"]) == {PARSER_VERSION}

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from eve_pipeline.orchestration import metadata
+from eve_pipeline.responses.answering import answer_outdated_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.manifest import dbt_manifest
 from eve_pipeline.warehouse.paths import Warehouse
@@ -44,6 +45,7 @@ def marts_assets(settings: Settings) -> dg.AssetsDefinition:
     def dbt_models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
         """Build and test everything; a failed test publishes nothing and leaves the last good database in place."""
         warehouse = Warehouse.of(settings)
+        answer_outdated_cells(settings)
         events: list[Any] = []
         try:
             with publication(warehouse, settings) as building:
