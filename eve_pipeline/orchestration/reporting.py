@@ -12,16 +12,18 @@ from eve_pipeline.settings import Settings
 
 def report_dataset(key: str, settings: Settings) -> None:
     """Report a dataset that was prepared outside Dagster as materialized."""
-    with open_instance(settings) as instance:
-        sync_partitions(instance, settings)
-        for table in ("images", "rejected_images", "classifier_scores", "benchmark_items"):
-            instance.report_runless_asset_event(dg.AssetMaterialization(table, partition=key))
+    tables = ("images", "rejected_images", "classifier_scores", "benchmark_items")
+    _report([dg.AssetMaterialization(table, partition=key) for table in tables], settings)
 
 
 def report_cells(cells: Iterable[Cell], settings: Settings) -> None:
     """Report cells that `eve run` asked and read as materialized."""
+    tables = ("configs", "requests", "responses", "answers")
+    _report([dg.AssetMaterialization(table, partition=partition_of(cell)) for cell in cells for table in tables], settings)
+
+
+def _report(materializations: Iterable[dg.AssetMaterialization], settings: Settings) -> None:
     with open_instance(settings) as instance:
         sync_partitions(instance, settings)
-        for cell in cells:
-            for table in ("configs", "requests", "responses", "answers"):
-                instance.report_runless_asset_event(dg.AssetMaterialization(table, partition=partition_of(cell)))
+        for materialization in materializations:
+            instance.report_runless_asset_event(materialization)

@@ -28,8 +28,7 @@ from eve_pipeline.warehouse.tables import read_table
 def read_images(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[dg.MaterializeResult[None]]:
     """Read, verify and hash the dataset's images."""
     warehouse, entry = Warehouse.of(settings), dataset_entry(context.partition_key, settings)
-    build_images(entry, settings, warehouse)
-    images, rejected = (read_table(table, [warehouse.file(table, entry.key)]) for table in ("images", "rejected_images"))
+    images, rejected = build_images(entry, settings, warehouse)
     labels = images.group_by("label", "label_status").len("n").sort("label")
     yield dg.MaterializeResult(
         asset_key="images",
@@ -56,12 +55,12 @@ def classifier_scores(context: dg.AssetExecutionContext, settings: dg.ResourcePa
     warehouse, entry = Warehouse.of(settings), dataset_entry(context.partition_key, settings)
     if entry.hard_subset is None:
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "note": "The dataset's entry asks for no hard subset."})
-    score_dataset(entry, settings, warehouse)
+    summary = score_dataset(entry, settings, warehouse)
     scores = read_table("classifier_scores", [warehouse.file("classifier_scores", entry.key)])
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": scores.height,
-            "mean p_true": float(scores["p_true"].mean() or 0),  # type: ignore[arg-type]
+            "dagster/row_count": summary.n_scored,
+            "mean p_true": summary.mean_p_true,
             "preview": metadata.table(scores),
         }
     )
