@@ -5,6 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from eve_pipeline.datasets.drawing import draw_dataset
+from eve_pipeline.datasets.expected import departures
 from eve_pipeline.datasets.readers import read_dataset
 from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.datasets.verification import one_a_path, verify
@@ -15,10 +16,11 @@ from eve_pipeline.warehouse.tables import write_table
 
 
 class ImagesSummary(NamedTuple):
-    """The rows of one dataset in tables `images` and `rejected_images`."""
+    """The rows of one dataset in tables `images` and `rejected_images`, and how its counts depart from the expected ones."""
 
     images: pl.DataFrame
     rejected: pl.DataFrame
+    departures: tuple[str, ...] = ()
 
     @property
     def labels(self) -> dict[str, int]:
@@ -44,6 +46,7 @@ def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) 
     summary = ImagesSummary(
         verified.images.with_columns(dataset=pl.lit(entry.key)),
         one_a_path(pl.concat([read.rejected, verified.rejected])).with_columns(dataset=pl.lit(entry.key)),
+        departures(entry.expected, read.images),
     )
     if summary.images.is_empty():
         found = ", ".join(f"{n} {reason}" for reason, n in summary.reasons.items())

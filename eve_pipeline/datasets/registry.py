@@ -31,6 +31,15 @@ class HardSubset(BaseModel):
     seed: int = 0
 
 
+class Expected(BaseModel):
+    """Counts of the images that a public dataset lists; what departs from them is told, and nothing is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: tuple[int, int] = Field(description="fewest and most: public copies differ")
+    labels: dict[str, int] = Field(default_factory=dict, description="images by label")
+
+
 class DatasetEntry(BaseModel):
     """One dataset: which reader reads which folder or file, and the label list to prompt with."""
 
@@ -44,6 +53,7 @@ class DatasetEntry(BaseModel):
     rating_scale: tuple[float, float] | None = None
     neutral_band: float = Field(0, ge=0)
     hard_subset: HardSubset | None = None
+    expected: Expected | None = None
     description: str = ""
     licence: str = ""
     source: str = ""

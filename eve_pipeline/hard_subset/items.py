@@ -38,10 +38,11 @@ def build_items(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -
 
 
 def prepare_dataset(entry: DatasetEntry, settings: Settings) -> Items:
-    """Read a dataset anew and choose its subsets; the notes say what was rejected, why, and how much."""
+    """Read a dataset anew and choose its subsets; the notes say what was rejected and why, and which counts were not expected."""
     warehouse = Warehouse.of(settings)
-    rejected = build_images(entry, settings, warehouse).reasons
+    images = build_images(entry, settings, warehouse)
     if entry.hard_subset:
         score_dataset(entry, settings, warehouse)
     items = build_items(entry, settings, warehouse)
-    return Items(items.counts, (*(f"rejected: {n} {reason}" for reason, n in rejected.items()), *items.notes))
+    rejected = (f"rejected: {n} {reason}" for reason, n in images.reasons.items())
+    return Items(items.counts, (*rejected, *images.departures, *items.notes))

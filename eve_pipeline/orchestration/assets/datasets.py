@@ -28,7 +28,7 @@ from eve_pipeline.warehouse.tables import read_table
 def read_images(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[dg.MaterializeResult[None]]:
     """Read, verify and hash the dataset's images."""
     warehouse, entry = Warehouse.of(settings), dataset_entry(context.partition_key, settings)
-    images, rejected = build_images(entry, settings, warehouse)
+    images, rejected, departures = build_images(entry, settings, warehouse)
     labels = images.group_by("label", "label_status").len("n").sort("label")
     yield dg.MaterializeResult(
         asset_key="images",
@@ -37,6 +37,7 @@ def read_images(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Se
             "labels": metadata.table(labels, rows=labels.height),
             "pictures": metadata.picture(contact_sheet(images, entry.root(settings)), f"some images of {entry.key}"),
             "preview": metadata.table(images.select("image_id", "label", "n_votes", "valence", "arousal", "width", "height")),
+            "departures": "; ".join(departures) or "none",
         },
     )
     yield dg.MaterializeResult(
