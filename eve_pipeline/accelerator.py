@@ -28,18 +28,18 @@ def prepare_torch() -> None:
 
 
 def pick_device(wanted: str | None = None) -> "torch.device":
-    """Return the wanted torch device; by default cuda or mps where there is one, else cpu.
+    """Return the wanted torch device; by default, and for `auto`, cuda or mps where there is one, else cpu.
 
     Raises:
         EveError: torch knows no such device.
     """
     import torch
 
-    if wanted:
+    if wanted and wanted != "auto":
         try:
             return torch.device(wanted)
         except RuntimeError as error:
-            raise EveError(f"EVE_DEVICE is {wanted!r}, which torch does not know", "Use cpu, cuda, cuda:1 or mps.") from error
+            raise EveError(f"EVE_DEVICE is {wanted!r}, which torch does not know", "Use cpu, cuda, cuda:1, mps or auto.") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

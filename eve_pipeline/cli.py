@@ -5,36 +5,28 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import polars.selectors as cs
 import typer
 import yaml
-from pydantic import ValidationError
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from eve_pipeline.dataset_commands import datasets_app, prepare_and_tell
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import PROJECT, Settings
+from eve_pipeline.terminal import explained, show
 
 if TYPE_CHECKING:
-    from eve_pipeline.datasets.registry import DatasetEntry
     from eve_pipeline.responses.cells import Cell
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-datasets_app = typer.Typer(invoke_without_command=True, help="List the datasets, or add your own.")
 app.add_typer(datasets_app, name="datasets")
 
-Arguments = ParamSpec("Arguments")
 Keys = list[str]
-WHOLE_WORDS = 30  # up to this length a value is not broken over lines
 
 
 class Format(StrEnum):
@@ -44,46 +36,6 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     parquet = "parquet"
-
-
-def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Show an `EveError` as its two sentences and exit with 1."""
-
-    @wraps(command)
-    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
-            _check_settings()
-            command(*args, **kwargs)
-        except EveError as error:
-            console = Console(stderr=True)
-            console.print(f"[bold red]Error:[/] {escape(error.problem)}", highlight=False)
-            console.print(error.hint, highlight=False, markup=False)
-            raise typer.Exit(1) from error
-
-    return run
-
-
-def _check_settings() -> None:
-    try:
-        Settings()
-    except ValidationError as error:
-        wrong = "; ".join(f"EVE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise EveError(f"The environment is not valid: {wrong}", "Correct or unset the variable.") from error
-
-
-def show(frame: pl.DataFrame, title: str = "") -> None:
-    """Print a frame as a table, floats with three digits."""
-    rows = [
-        ["" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in frame.iter_rows()
-    ]
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    for number, (name, dtype) in enumerate(frame.schema.items()):
-        longest = max(map(len, [*name.split(), *(row[number] for row in rows)]))
-        justify: Literal["left", "right"] = "right" if dtype.is_numeric() else "left"
-        table.add_column(name, justify=justify, overflow="fold", min_width=min(longest, WHOLE_WORDS))
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
 
 
 def main() -> None:
@@ -122,7 +74,7 @@ def run(
     model: Annotated[Keys, typer.Option(help="Model to ask; repeatable.")],
     dataset: Annotated[Keys, typer.Option(help="Dataset to ask about as a whole; repeatable.")] = [],  # noqa: B006 - typer copies it
     subset: Annotated[Keys, typer.Option(help="Subset to ask about; repeatable.")] = [],  # noqa: B006
-    prompt: Annotated[Keys, typer.Option(help="Prompt to ask with; repeatable; default: all.")] = [],  # noqa: B006
+    prompt: Annotated[Keys, typer.Option(help="Prompt to ask with; repeatable; default: all but the families of label orders.")] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(min=1, help="Answers an image, for models that sample.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask about this many images only, chosen by hash.")] = None,
     publish: Annotated[bool, typer.Option(help="Publish eve.duckdb at the end.")] = True,
@@ -159,7 +111,7 @@ def plan(
     model: Annotated[Keys, typer.Option(help="Model to ask; repeatable.")],
     dataset: Annotated[Keys, typer.Option(help="Dataset as a whole; repeatable.")] = [],  # noqa: B006
     subset: Annotated[Keys, typer.Option(help="Subset; repeatable.")] = [],  # noqa: B006
-    prompt: Annotated[Keys, typer.Option(help="Prompt; repeatable; default: all.")] = [],  # noqa: B006
+    prompt: Annotated[Keys, typer.Option(help="Prompt; repeatable; default: all but the families of label orders.")] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(min=1, help="Answers an image.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="This many images only.")] = None,
 ) -> None:
@@ -184,54 +136,6 @@ def plan(
 def publish() -> None:
     """Build eve.duckdb from the Parquet tables and the SQL models, test it, and switch to it."""
     _publish(Settings())
-
-
-@datasets_app.callback()
-@explained
-def datasets(context: typer.Context) -> None:
-    """List the datasets, their readers, subsets and images."""
-    from eve_pipeline.datasets.registry import dataset_entries
-    from eve_pipeline.warehouse.paths import Warehouse
-    from eve_pipeline.warehouse.tables import read_table
-
-    if context.invoked_subcommand:
-        return
-    settings = Settings()
-    rows = []
-    for entry in dataset_entries(settings).values():
-        file = Warehouse.of(settings).file("images", entry.key)
-        n_images = read_table("images", [file]).height if file.exists() else None
-        rows.append({"dataset": entry.key, "reader": entry.reader, "subsets": ", ".join(entry.subsets), "images": n_images})
-    show(pl.DataFrame(rows, schema_overrides={"images": pl.Int64}))
-
-
-@datasets_app.command("add")
-@explained
-def add(
-    name: Annotated[str, typer.Argument(help="Key of the dataset.")],
-    reader: Annotated[str, typer.Option(help="abstract, artphoto, folder or manifest.")],
-    path: Annotated[Path, typer.Option(help="Folder, or the manifest file.")],
-    labels: Annotated[str | None, typer.Option(help="Label list to prompt with.")] = None,
-    rating_scale: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest rating.")] = None,
-) -> None:
-    """Add your own dataset; it is read once first, so that what is wrong with it shows now."""
-    from eve_pipeline.datasets.adding import add_dataset
-
-    settings = Settings()
-    entry = add_dataset(name, reader, path, settings, rating_scale=rating_scale, labels=labels)
-    Console().print(
-        f"Added dataset {entry.key!r}. Ask a model about it: eve run --dataset {entry.key} --model demo-llava-base --prompt simple"
-    )
-
-
-@datasets_app.command("prepare")
-@explained
-def prepare(name: Annotated[str, typer.Argument(help="Key of the dataset.")]) -> None:
-    """Read a dataset anew and choose its subsets, after its files or its entry have changed."""
-    from eve_pipeline.datasets.registry import dataset_entry
-
-    settings = Settings()
-    _prepare(dataset_entry(name, settings), settings)
 
 
 @app.command()
@@ -308,16 +212,6 @@ def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> N
     os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
 
 
-def _prepare(entry: "DatasetEntry", settings: Settings) -> None:
-    from eve_pipeline.hard_subset.items import prepare_dataset
-    from eve_pipeline.orchestration.reporting import report_dataset
-
-    items = prepare_dataset(entry, settings)
-    report_dataset(entry.key, settings)
-    for line in (*(f"{subset}: {n} items" for subset, n in items.counts.items()), *items.notes):
-        Console(stderr=True).print(line, highlight=False, markup=False)
-
-
 def _prepare_missing(cells: "list[Cell]", settings: Settings) -> None:
     from eve_pipeline.responses.cells import subset_datasets
     from eve_pipeline.warehouse.paths import Warehouse
@@ -325,7 +219,7 @@ def _prepare_missing(cells: "list[Cell]", settings: Settings) -> None:
     missing = {cell.subset for cell in cells if not Warehouse.of(settings).file("benchmark_items", cell.subset).exists()}
     datasets = {entry.key: entry for subset, entry in subset_datasets(settings).items() if subset in missing}
     for entry in datasets.values():
-        _prepare(entry, settings)
+        prepare_and_tell(entry, settings)
 
 
 def _publish(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
@@ -14,32 +14,63 @@ Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 Entry = TypeVar("Entry", bound=BaseModel)
 
 
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key that comes twice, of which the last would win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for name, _ in node.value:
+            if name.value in seen and isinstance(name, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(problem=f"the key {name.value!r} comes twice", problem_mark=name.start_mark)
+            seen.add(str(name.value))
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> object:
     """Return the parsed content of a YAML file; `EveError` names the file and line that cannot be parsed."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise EveError(f"{path} cannot be read: {error}", "Correct the file; it must be valid YAML in UTF-8.") from error
 
 
-def parse_entry(kind: type[Entry], key: str, content: object, source: Path) -> Entry:
-    """Return one checked entry; its `key` field is the name it goes by.
+def parse_entry(kind: type[Entry], key: str, content: object, source: Path, within: tuple[str, ...] = ()) -> Entry:
+    """Return one checked entry; its `key` field is the name it goes by; `within` leads to it in the file `source`.
 
     Validators find the folder of `source` in their context, so that an entry can name files beside it.
 
     Raises:
-        EveError: the key or a field is not valid; every wrong field is listed.
+        EveError: the key or a field is not valid; every wrong field is listed with its line.
     """
     fields = content if isinstance(content, Mapping) else {"": content}
     try:
         TypeAdapter(Key).validate_python(key)
         return kind.model_validate({**fields, "key": key}, context={"folder": source.resolve().parent})
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'key'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'key'}: {e['msg']}{_line(source, (*within, *e['loc']))}" for e in error.errors()
+        )
         raise EveError(
             f"{source}: entry {key!r} is not valid: {wrong}",
             f"Correct it; a key matches {KEY_PATTERN}, and the fields are described in CONTRIBUTING.md.",
         ) from error
+
+
+def _line(source: Path, path: tuple[str | int, ...]) -> str:
+    """Return " (line N)" of the deepest node on the path that the file has; nothing where it has none."""
+    node = yaml.compose(source.read_text(encoding="utf-8"), yaml.SafeLoader) if path and source.exists() else None
+    mark = node.start_mark if node else None
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((name.start_mark, value) for name, value in node.value if name.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part].start_mark, node.value[part])
+        else:
+            found = None
+        if found is None:
+            break
+        mark, node = found
+    return f" (line {mark.line + 1})" if mark else ""
 
 
 def read_folder(kind: type[Entry], folders: Iterable[Path]) -> dict[str, Entry]:
@@ -55,7 +86,7 @@ def read_file(kind: type[Entry], files: Iterable[Path]) -> dict[str, Entry]:
         content = read_yaml(file) if file.exists() else {}
         if not isinstance(content, Mapping):
             raise EveError(f"{file} is not a mapping of keys to entries", "Start each entry with its key and a colon.")
-        entries |= {str(key): parse_entry(kind, str(key), entry, file) for key, entry in content.items()}
+        entries |= {str(key): parse_entry(kind, str(key), entry, file, (str(key),)) for key, entry in content.items()}
     return entries
 
 

@@ -16,7 +16,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("eve_home"), description="folder of everything the pipeline makes")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads that read images")
-    device: str | None = Field(None, description="torch device; by default cuda or mps where there is one, else cpu")
+    device: str | None = Field(None, description="torch device, or auto for all GPUs; by default cuda, mps or cpu")
 
     @field_validator("home")
     @classmethod

@@ -13,6 +13,11 @@ class Pet(BaseModel):
     legs: int
 
 
+class Home(BaseModel):
+    key: Key
+    pets: list[Pet]
+
+
 class Document(BaseModel):
     key: Key
     file: Path
@@ -40,7 +45,26 @@ def test_a_file_of_entries_and_the_later_file_wins(tmp_path: Path):
 
 def test_every_wrong_field_and_the_file_are_named(tmp_path: Path):
     (tmp_path / "pets.yaml").write_text("cat: {leg: 4}\n")
-    with pytest.raises(EveError, match=r"pets\.yaml: entry 'cat' is not valid: legs: Field required; leg: Extra inputs"):
+    with pytest.raises(EveError, match=r"pets\.yaml: entry 'cat' is not valid: legs: Field required \(line 1\); leg: Extra inputs"):
+        read_file(Pet, [tmp_path / "pets.yaml"])
+
+
+def test_the_line_of_a_field_is_named_however_deep(tmp_path: Path):
+    (tmp_path / "pets.yaml").write_text("cat:\n  legs: 4\nbird:\n  legs: two\nDog: {legs: 4}\n")
+    with pytest.raises(EveError, match=r"entry 'bird' is not valid: legs: .* \(line 4\)"):
+        read_file(Pet, [tmp_path / "pets.yaml"])
+    (tmp_path / "homes").mkdir()
+    (tmp_path / "homes" / "home.yaml").write_text("pets:\n  - key: cat\n    legs: 4\n  - key: bird\n    legs: two\n")
+    with pytest.raises(EveError, match=r"pets\.1\.legs: .* \(line 5\)"):
+        read_folder(Home, [tmp_path / "homes"])
+
+
+def test_a_key_that_comes_twice_is_refused_with_its_line(tmp_path: Path):
+    (tmp_path / "cat.yaml").write_text("legs: 4\n\nlegs: 3\n")
+    with pytest.raises(EveError, match=r"(?s)'legs' comes twice.*line 3"):
+        read_folder(Pet, [tmp_path])
+    (tmp_path / "pets.yaml").write_text("cat: {legs: 4}\ncat: {legs: 3}\n")
+    with pytest.raises(EveError, match=r"(?s)'cat' comes twice.*line 2"):
         read_file(Pet, [tmp_path / "pets.yaml"])
 
 

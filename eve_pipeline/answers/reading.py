@@ -4,7 +4,8 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from eve_pipeline.answers.extraction import extract, without_thoughts
+from eve_pipeline.answers.cleaning import clean
+from eve_pipeline.answers.extraction import extract
 from eve_pipeline.answers.matching import match_label
 from eve_pipeline.answers.refusals import is_refusal
 from eve_pipeline.emotions.label_sets import Labels
@@ -12,7 +13,7 @@ from eve_pipeline.emotions.normalisation import is_emotion_word
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 
-PARSER_VERSION: Final = "1"
+PARSER_VERSION: Final = "2"
 """Raised with every change of what is read in a reply, label_forms.yaml included."""
 
 CELL = ["config_digest", "model", "subset", "prompt"]
@@ -38,14 +39,20 @@ class Asked(NamedTuple):
 
 
 def read_reply(text: str, asked: Asked) -> Reading:
-    """Return what a raw reply says. A reply without JSON counts only where it is nothing but a label or an emotion word."""
-    text = without_thoughts(text)
-    raw_label, explanation = extract(text, asked.answer_key, asked.explanation_key)
-    if raw_label is None and "{" not in text and (match_label(text, asked.labels) or is_emotion_word(text)):
-        raw_label = text.strip()
+    """Return what a raw reply says.
+
+    It is `ok` only where its choice of exactly one label of the list is unmistakable: what wraps a label does not matter, any other
+    word beside it does. A value of the answer's key that is no label, several labels or a negated one is `out_of_vocabulary`. A reply
+    without that key counts only where it is nothing but a label or an emotion word, alone or as the only value of its JSON; else it is
+    a `refusal` or `unparseable`.
+    """
+    said = clean(text)
+    raw_label, explanation, bare = extract(said, asked.answer_key, asked.explanation_key)
+    if bare and (match_label(bare, asked.labels) or is_emotion_word(bare)):
+        raw_label = bare
     if raw_label and (match := match_label(raw_label, asked.labels)):
         return Reading("ok", raw_label, match.label, match.match, explanation)
-    if is_refusal(raw_label or text):
+    if is_refusal(raw_label or said):
         return Reading("refusal", raw_label, explanation=explanation)
     return Reading("out_of_vocabulary" if raw_label else "unparseable", raw_label, explanation=explanation)
 

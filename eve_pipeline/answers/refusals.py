@@ -14,6 +14,7 @@ _DO = (
 )
 _I = r"i\b\W?(?:\w+ )?"
 _SORRY = r"(?:i'm |i am |i )?(?:so |very |deeply )?(?:sorry|apologi[sz]e|apologies|unfortunately)"
+_PICTURE = r"(?:image|picture|photo|photograph)"
 _REFUSALS = re.compile(
     "|".join(
         (
@@ -23,6 +24,13 @@ _REFUSALS = re.compile(
             r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|text.(?:based|only))\b",
             r"\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
             r"\bi (?:do not|don't) (?:have|experience|possess) (?:\w+ )?(?:feelings|emotions)\b",
+            r"\bi (?:must |have to |will )?(?:\w+ly )?(?:decline|refuse)\b|\bi(?:'d| would) rather not\b",
+            r"\bi(?:'m| am| do not feel| don't feel) (?:not )?comfortable (?:with |\w+ing )",
+            rf"\bit(?:'s| is) (?:not possible|impossible) (?:for me )?to {_DO}\b",
+            rf"^\W*no {_PICTURE} (?:was|is|has been) |\bthere is no {_PICTURE} (?:to|attached|provided|here)\b",
+            rf"\bi (?:do not|don't) see (?:any|an|the) (?:\w+ )?{_PICTURE}s?(?: \w+)?\W*$",
+            r"\bviolates? (?:my|the|our|your) (?:\w+ )?(?:guidelines|policy|policies)\b",
+            r"^\W*(?:很?抱歉|对不起|我(?:无法|不能)|lo siento|(?:je suis )?désolée?|es tut mir leid)",
             r"\bagainst (?:my|the|our) (?:\w+ )?(?:guidelines|policy|policies|programming)\b",
         )
     )

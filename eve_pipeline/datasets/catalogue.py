@@ -1,10 +1,13 @@
 """Build a dataset's tables `images` and `rejected_images`."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import polars as pl
 
 from eve_pipeline.datasets.drawing import draw_dataset
+from eve_pipeline.datasets.duplicates import in_other_datasets
+from eve_pipeline.datasets.earlier_checks import EarlierChecks
 from eve_pipeline.datasets.expected import departures
 from eve_pipeline.datasets.readers import read_dataset
 from eve_pipeline.datasets.registry import DatasetEntry
@@ -12,25 +15,33 @@ from eve_pipeline.datasets.verification import one_a_path, verify
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import write_table
+from eve_pipeline.warehouse.tables import read_table, write_table
 
 
 class ImagesSummary(NamedTuple):
-    """The rows of one dataset in tables `images` and `rejected_images`, and how its counts depart from the expected ones."""
+    """The rows of one dataset in tables `images` and `rejected_images`, and what to know of them.
+
+    `departures` says how the counts depart from the expected ones, `n_framed` how many images have several frames or pages, of which the
+    first is used; `shared` lists the images that other datasets have too (path, other_dataset, other_path).
+    """
 
     images: pl.DataFrame
     rejected: pl.DataFrame
-    departures: tuple[str, ...] = ()
-
-    @property
-    def labels(self) -> dict[str, int]:
-        """Number of images by label; 'tie' and 'none' count those without one."""
-        return _counts(self.images.select(pl.coalesce("label", "label_status")).to_series())
+    departures: tuple[str, ...]
+    n_framed: int
+    shared: pl.DataFrame
 
     @property
     def reasons(self) -> dict[str, int]:
         """Number of rejected files by reason."""
-        return _counts(self.rejected["reason"])
+        return dict(self.rejected["reason"].value_counts(sort=True, name="n").iter_rows())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person who prepares the dataset should know, in words."""
+        rejected = (f"rejected: {n} {reason}" for reason, n in self.reasons.items())
+        framed = (f"{self.n_framed} of several frames or pages: the first is used",) if self.n_framed else ()
+        return (*rejected, *self.departures, *framed, *_in_words(self.shared))
 
 
 def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> ImagesSummary:
@@ -42,11 +53,14 @@ def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) 
     if entry.draw:
         draw_dataset(entry.location(settings), entry.draw.seed, entry.draw.per_emotion)
     read = read_dataset(entry, settings)
-    verified = verify(read.images, entry.root(settings), settings.workers)
+    root = entry.root(settings)
+    verified = verify(read.images, root, settings.workers, EarlierChecks(warehouse.earlier_checks(entry.key), root), entry.placeholders)
     summary = ImagesSummary(
-        verified.images.with_columns(dataset=pl.lit(entry.key)),
+        verified.images.drop("has_frames").with_columns(dataset=pl.lit(entry.key)),
         one_a_path(pl.concat([read.rejected, verified.rejected])).with_columns(dataset=pl.lit(entry.key)),
         departures(entry.expected, read.images),
+        verified.images.filter("has_frames").height,
+        in_other_datasets(verified.images, images_of_others(entry.key, warehouse)),
     )
     if summary.images.is_empty():
         found = ", ".join(f"{n} {reason}" for reason, n in summary.reasons.items())
@@ -59,5 +73,13 @@ def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) 
     return summary
 
 
-def _counts(values: pl.Series) -> dict[str, int]:
-    return dict(values.value_counts(sort=True, name="n").iter_rows())
+def images_of_others(key: str, warehouse: Warehouse) -> pl.DataFrame:
+    """Return dataset, path and sha256 of the images of every dataset but one."""
+    files = [file for file in warehouse.files("images") if file != warehouse.file("images", key)]
+    return read_table("images", files).select("dataset", "path", "sha256")
+
+
+def _in_words(shared: pl.DataFrame) -> Iterator[str]:
+    counted = shared.group_by("other_dataset").agg(pl.col("path").n_unique().alias("n"), pl.first("path"), pl.first("other_path"))
+    for dataset, n, path, other_path in counted.sort("other_dataset").iter_rows():
+        yield f"{n} also in dataset {dataset}: {path} is its {other_path}" + (", for example" if n > 1 else "")

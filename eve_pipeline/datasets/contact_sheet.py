@@ -6,6 +6,8 @@ from pathlib import Path
 import polars as pl
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from eve_pipeline.pictures import to_rgb
+
 SIDE, GAP, MARGIN, CAPTION = 112, 6, 20, 128
 PAPER, INK, FAINT = "#fbfaf7", "#26241f", "#8d887c"
 
@@ -54,4 +56,4 @@ def _write_caption(sheet: Image.Image, top: int, caption: str, total: str) -> No
 def _thumbnail(path: Path) -> Image.Image:
     with Image.open(path) as image:
         image.draft("RGB", (2 * SIDE, 2 * SIDE))
-        return ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (SIDE, SIDE))
+        return ImageOps.fit(to_rgb(image), (SIDE, SIDE))

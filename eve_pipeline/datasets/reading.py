@@ -1,6 +1,7 @@
 """Steps that readers share: find files, spell labels, check ratings. What they return is a `Reading`."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,9 +35,14 @@ def found_in(folder: Path) -> str:
     """Return what a folder holds, in words."""
     if not folder.is_dir():
         return f"no folder {folder}"
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(printable(path.name) for path in folder.iterdir())
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"{folder} with {', '.join(names[:_LISTED])}{more}" if names else f"an empty folder {folder}"
+
+
+def printable(name: str) -> str:
+    """Return a file's name with the bytes that are not UTF-8 as hex escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def require_file(path: Path, what: str) -> Path:
@@ -47,28 +53,66 @@ def require_file(path: Path, what: str) -> Path:
     return path
 
 
-def image_files(folder: Path, layout: str) -> list[str]:
-    """Return the files below a folder, relative to it, in order, but for hidden files, tables, notes and what archivers leave behind.
+def image_files(folder: Path, layout: str) -> Reading:
+    """Return, in order, the files below a folder but for hidden files, tables, notes and what archivers leave behind.
 
     Whatever its suffix, a file may be an image; one that is none, and a link to a folder, which is not followed, is for verification to
     name.
 
+    Returns:
+        images with path (relative to the folder) alone; files whose name is not UTF-8, which no table can hold, are rejected.
+
     Raises:
         EveError: there is no such folder, or no such file in it; `layout` says what was expected.
     """
-    files = [path.relative_to(folder) for path in folder.rglob("*") if _may_be_image(path)] if folder.is_dir() else []
-    names = sorted(file.as_posix() for file in files if not any(part.startswith((".", "__MACOSX")) for part in file.parts))
+    names = sorted(_relative_files(folder))
     if not names:
         found = found_in(folder if folder.exists() else folder.parent)
         raise EveError(f"Expected {layout} in {folder}; found {found}", "Correct the dataset's path.")
-    return names
+    odd = [name for name in names if not _is_text(name)]
+    rejected = pl.DataFrame({"path": [printable(name) for name in odd]}, schema={"path": pl.String})
+    detail = pl.lit("the name of the file is not UTF-8; rename it")
+    return Reading(
+        pl.DataFrame({"path": [name for name in names if _is_text(name)]}, schema={"path": pl.String}),
+        rejections(rejected, "unreadable name", detail),
+    )
 
 
-def _may_be_image(path: Path) -> bool:
-    name = path.name.lower()
-    if name.startswith("readme") or name == "thumbs.db" or path.suffix.lower() in _SIDE_SUFFIXES:
-        return False
-    return path.is_symlink() or not path.is_dir()
+def _relative_files(folder: Path) -> Iterator[str]:
+    for parent, folders, files in os.walk(folder):
+        place = os.path.relpath(parent, folder)
+        links = [name for name in folders if os.path.islink(f"{parent}/{name}")]  # noqa: PTH114 - a hundred thousand times
+        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        for name in (*files, *links):
+            if _may_be_image(name):
+                yield name if place == "." else f"{place}/{name}"
+
+
+def _may_be_image(name: str) -> bool:
+    lower = name.lower()
+    is_note = lower.startswith((".", "__macosx", "readme")) or lower == "thumbs.db"
+    return not is_note and os.path.splitext(lower)[1] not in _SIDE_SUFFIXES  # noqa: PTH122 - a hundred thousand times
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def match_files(rows: pl.DataFrame, files: Reading, lists: str) -> Reading:
+    """Spell column `path` of an annotation table as the files on disk are spelled, whatever its case.
+
+    Args:
+        rows: path, and any other columns; a path without a file stays as it is, for verification to name.
+        files: what `image_files` returned.
+        lists: name of the annotation table; files that it does not list are rejected as 'nothing usable'.
+    """
+    on_disk = files.images.select(_key=pl.col("path").str.to_lowercase(), _file="path").unique("_key", keep="first", maintain_order=True)
+    joined = rows.with_columns(_key=pl.col("path").str.to_lowercase()).join(on_disk, on="_key", how="left", maintain_order="left")
+    is_exact = pl.col("path").is_in(files.images["path"].implode())
+    path = pl.when(is_exact).then("path").otherwise(pl.coalesce("_file", "path"))
+    images = joined.with_columns(path=path).drop("_key", "_file")
+    unlisted = files.images.join(images, on="path", how="anti", maintain_order="left")
+    return Reading(images, pl.concat([files.rejected, rejections(unlisted, "nothing usable", pl.lit(f"not listed in {lists}"))]))
 
 
 def spell_labels(frame: pl.DataFrame, labels: Labels, synonyms: Mapping[str, str] | None = None) -> Reading:

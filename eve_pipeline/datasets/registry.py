@@ -1,13 +1,15 @@
 """Dataset entries: one YAML file a dataset, shipped or the user's own (EVE_HOME/datasets)."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import Key, pick, read_folder
 from eve_pipeline.settings import Settings
+
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 class Draw(BaseModel):
@@ -54,6 +56,7 @@ class DatasetEntry(BaseModel):
     neutral_band: float = Field(0, ge=0)
     hard_subset: HardSubset | None = None
     expected: Expected | None = None
+    placeholders: tuple[Digest, ...] = Field((), description="SHA-256 of pictures that stand for removed ones")
     description: str = ""
     licence: str = ""
     source: str = ""

@@ -1,65 +1,49 @@
-"""Open every image once: is it whole and large enough, is it inside its folder, is it there twice?"""
+"""Open every new or changed image once: is it whole and large enough, is it inside its folder, is it there twice?"""
 
-import hashlib
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final
 
 import polars as pl
-from PIL import ExifTags, Image
 
-from eve_pipeline.datasets.reading import Reading, rejections
+from eve_pipeline.datasets.duplicates import split, without_duplicates
+from eve_pipeline.datasets.earlier_checks import EarlierChecks, to_frame
+from eve_pipeline.datasets.image_file import Check, ImageFolder
+from eve_pipeline.datasets.reading import Reading
 from eve_pipeline.datasets.subsets import HAS_TRUTH
 from eve_pipeline.progress import track
 
-_TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
-MIN_SIDE = 16
-"""Pixels; smaller files are what sites leave where a picture was, and no model sees anything in them."""
+SAVE_EVERY: Final = 8192
+"""Files between two savings of what was found: the most that a killed run reads again."""
+_AT_ONCE: Final = 16
+"""Files that a thread takes at once: handing over single files costs some percent."""
 
 
-class Check(NamedTuple):
-    """What was found in one file: its measures, or the reason why it is rejected."""
-
-    sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    bytes: int | None = None
-    reason: str | None = None
-    detail: str | None = None
-
-
-_CHECK_SCHEMA = dict(zip(Check._fields, (pl.String, pl.Int64, pl.Int64, pl.Int64, pl.String, pl.String), strict=True))
-
-
-def verify(images: pl.DataFrame, root: Path, workers: int) -> Reading:
+def verify(
+    images: pl.DataFrame, root: Path, workers: int, earlier: EarlierChecks | None = None, placeholders: Collection[str] = ()
+) -> Reading:
     """Decode every image and tell the usable from the others.
 
     Args:
         images: path, label, votes, valence, arousal and any other columns.
         root: the folder that paths are relative to and may not leave.
         workers: threads.
+        earlier: checks of earlier runs; files that have not changed since are not read again.
+        placeholders: SHA-256 of pictures that are known to stand for removed ones.
 
     Returns:
-        images, in order of path, with sha256 (of the file's bytes), width, height (px, after EXIF orientation) and bytes added;
-        rejected with one row a path. Of files with the same bytes and label the first by path stays; if labels differ, none.
+        images, in order of path, with sha256 (of the file's bytes), width, height (px, after EXIF orientation), bytes and has_frames
+        (several frames or pages, of which only the first is decoded) added; rejected with one row a path.
     """
-    images, unusable = _split(images, ~HAS_TRUTH, "nothing usable", pl.lit("neither label, votes nor ratings"))
-    checks = _check_all(images["path"], root, workers)
-    checked = pl.concat([images, checks], how="horizontal").sort("path", maintain_order=True)
-    whole = checked.filter(pl.col("reason").is_null()).drop("reason", "detail")
+    images, unusable = split(images, ~HAS_TRUTH, "nothing usable", pl.lit("neither label, votes nor ratings"))
+    checks = check_files(images["path"].unique(maintain_order=True).to_list(), root, workers, earlier).drop("modified_ns")
+    checked = images.join(checks, on="path", how="left", maintain_order="left").sort("path", maintain_order=True)
     damaged = checked.filter(pl.col("reason").is_not_null()).select("path", "reason", "detail")
-    same_bytes = pl.col("path").first().over("sha256")
-    has_first_label = pl.col("label").eq_missing(pl.col("label").first())
-    contrary = pl.when(has_first_label.over("sha256")).then(pl.col("path").filter(~has_first_label).first().over("sha256"))
-    unequal = pl.col("label").n_unique().over("sha256") > 1
-    whole, conflicting = _split(
-        whole, unequal, "conflicting duplicate", pl.format("same bytes as {}, another label", contrary.otherwise(same_bytes))
-    )
-    is_later = ~pl.col("sha256").is_first_distinct()
-    whole, duplicate = _split(whole, is_later, "duplicate", pl.format("same bytes and label as {}", same_bytes))
-    return Reading(whole, one_a_path(pl.concat([unusable, damaged, conflicting, duplicate])))
+    whole, copies = without_duplicates(checked.filter(pl.col("reason").is_null()).drop("reason", "detail"), placeholders)
+    return Reading(whole, one_a_path(pl.concat([unusable, damaged, copies])))
 
 
 def one_a_path(rejected: pl.DataFrame) -> pl.DataFrame:
@@ -67,40 +51,38 @@ def one_a_path(rejected: pl.DataFrame) -> pl.DataFrame:
     return rejected.group_by("path").agg(pl.col("reason").first(), pl.col("detail").unique(maintain_order=True).str.join("; ")).sort("path")
 
 
-def _split(images: pl.DataFrame, is_bad: pl.Expr, reason: str, detail: pl.Expr) -> Reading:
-    marked = images.with_columns(_is_bad=is_bad, _detail=detail)
-    bad = rejections(marked.filter("_is_bad"), reason, pl.col("_detail"))
-    return Reading(marked.filter(~pl.col("_is_bad")).drop("_is_bad", "_detail"), bad)
+def check_files(
+    paths: Sequence[str], root: Path, workers: int, earlier: EarlierChecks | None = None, save_every: int = SAVE_EVERY
+) -> pl.DataFrame:
+    """Return the check of each of the paths, in order; `image_file.Check` says what it holds.
+
+    What is found is added to `earlier` after every `save_every` files, so that a run that is killed goes on where it was.
+    """
+    checks = _check_in_batches(paths, ImageFolder(root), workers, earlier, save_every)
+    return to_frame(track(checks, total=len(paths), description="Verifying images"))
 
 
-def _check_all(paths: pl.Series, root: Path, workers: int) -> pl.DataFrame:
-    with ThreadPoolExecutor(workers) as pool:
-        checks = pool.map(partial(check_image, root.resolve()), paths)
-        rows = list(track(checks, total=len(paths), description="Verifying images"))
-    return pl.DataFrame(rows, schema=_CHECK_SCHEMA, orient="row")
+def _check_in_batches(
+    paths: Sequence[str], folder: ImageFolder, workers: int, earlier: EarlierChecks | None, save_every: int
+) -> Iterator[Check]:
+    known = earlier.load() if earlier else {}
+    check = partial(_check_some, folder, known)
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")  # Pillow's remarks on damaged EXIF and the like; what matters is in the checks
+        for batch in _parts(paths, save_every):
+            done: list[Check] = []
+            try:
+                for some in pool.map(check, _parts(batch, _AT_ONCE)):
+                    done += some
+                    yield from some
+            finally:
+                if earlier:
+                    earlier.add(one for one in done if one is not known.get(one.path))
 
 
-def check_image(root: Path, path: str) -> Check:
-    """Read one file once, hash it and decode it whole; `root` is a resolved folder. Never raises."""
-    try:
-        file = (root / path).resolve()
-        if not file.is_relative_to(root):
-            return Check(reason="outside the folder", detail=f"leads to {file}")
-        if not file.exists():
-            return Check(reason="missing", detail=f"no file {file}")
-        content = file.read_bytes()
-        width, height = _decode(content)
-        if min(width, height) < MIN_SIDE:
-            return Check(reason="too small", detail=f"{width} x {height} px, less than {MIN_SIDE} on a side")
-        return Check(hashlib.sha256(content).hexdigest(), width, height, len(content))
-    except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files, and one file must not end the run
-        reason = "truncated" if "truncated" in str(error).lower() else "unreadable"
-        return Check(reason=reason, detail=f"{type(error).__name__}: {error}")
+def _check_some(folder: ImageFolder, known: Mapping[str, Check], paths: Sequence[str]) -> list[Check]:
+    return [folder.check(path, known.get(path)) for path in paths]
 
 
-def _decode(content: bytes) -> tuple[int, int]:
-    """Return width and height after EXIF orientation."""
-    with Image.open(BytesIO(content)) as image:
-        image.load()
-        is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-        return (image.height, image.width) if is_turned else image.size
+def _parts(paths: Sequence[str], n: int) -> list[Sequence[str]]:
+    return [paths[start : start + n] for start in range(0, len(paths), n)]

@@ -14,10 +14,11 @@ from eve_pipeline.warehouse.tables import read_table
 
 
 class Items(NamedTuple):
-    """How many items each subset has, and what to know of them."""
+    """How many items each subset has, what to know of them, and the labels of the hard subset (`shares.balance`)."""
 
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
+    balance: pl.DataFrame | None = None
 
 
 def build_items(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> Items:
@@ -30,19 +31,17 @@ def build_items(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -
     write_items(warehouse, entry.key, entry.key, images["image_id"], None)
     if entry.hard_subset is None:
         return Items({entry.key: images.height})
-    hard, selection = f"{entry.key}-hard", select_subset(entry, settings, warehouse)
+    hard, (selection, balance) = f"{entry.key}-hard", select_subset(entry, settings, warehouse)
     write_items(warehouse, hard, entry.key, pl.Series("image_id", selection.image_ids), selection.seed)
     n_hard = len(selection.image_ids)
     short = (f"{hard}: {selection.n_wanted} wanted, but only {n_hard} images are hard; all of them are in",)
-    return Items({entry.key: images.height, hard: n_hard}, short if selection.is_short else ())
+    return Items({entry.key: images.height, hard: n_hard}, short if selection.is_short else (), balance)
 
 
 def prepare_dataset(entry: DatasetEntry, settings: Settings) -> Items:
     """Read a dataset anew and choose its subsets; the notes say what was rejected and why, and which counts were not expected."""
     warehouse = Warehouse.of(settings)
     images = build_images(entry, settings, warehouse)
-    if entry.hard_subset:
-        score_dataset(entry, settings, warehouse)
+    scores = score_dataset(entry, settings, warehouse).lines if entry.hard_subset else ()
     items = build_items(entry, settings, warehouse)
-    rejected = (f"rejected: {n} {reason}" for reason, n in images.reasons.items())
-    return Items(items.counts, (*rejected, *images.departures, *items.notes))
+    return Items(items.counts, (*images.notes, *scores, *items.notes), items.balance)

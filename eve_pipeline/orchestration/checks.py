@@ -6,12 +6,13 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from eve_pipeline.datasets.catalogue import images_of_others
 from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.orchestration.partitions import DATASETS, GRID, partition_of
 from eve_pipeline.quality.checking import CheckResult, Severity, run_suite
 from eve_pipeline.quality.suites.answers import ANSWER_CHECKS, answers_suite
-from eve_pipeline.quality.suites.images import IMAGE_CHECKS, images_suite
+from eve_pipeline.quality.suites.images import ELSEWHERE, IMAGE_CHECKS, check_elsewhere, images_suite
 from eve_pipeline.responses.cells import Cell, subset_datasets
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -25,13 +26,13 @@ def check_specs(checks: Mapping[str, Severity], table: str, partitions: dg.Parti
     ]
 
 
-@dg.multi_asset_check(name="images_suite", specs=check_specs(IMAGE_CHECKS, "images", DATASETS))
+@dg.multi_asset_check(name="images_suite", specs=check_specs(IMAGE_CHECKS | {ELSEWHERE: "warning"}, "images", DATASETS))
 def images_checks(context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[dg.AssetCheckResult]:
     """Check a dataset's images."""
-    entry = dataset_entry(context.partition_key, settings)
-    images = read_table("images", [Warehouse.of(settings).file("images", entry.key)])
+    warehouse, entry = Warehouse.of(settings), dataset_entry(context.partition_key, settings)
+    images = read_table("images", [warehouse.file("images", entry.key)])
     suite = images_suite(resolve_labels(entry.labels, settings), is_labelled=images["label"].is_not_null().any())
-    for result in run_suite(images, suite):
+    for result in (*run_suite(images, suite), check_elsewhere(images, images_of_others(entry.key, warehouse))):
         yield dg.AssetCheckResult(
             asset_key="images",
             check_name=result.name,

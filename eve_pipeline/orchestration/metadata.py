@@ -15,6 +15,7 @@ def table(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataV
         return dg.MetadataValue.md(str(frame.head(rows)))
 
 
-def picture(jpeg: bytes, description: str) -> dg.MarkdownMetadataValue:
-    """Return a JPEG as an inline picture."""
-    return dg.MetadataValue.md(f"![{description}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})")
+def picture(image: bytes, description: str) -> dg.MarkdownMetadataValue:
+    """Return a JPEG or PNG as an inline picture."""
+    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
+    return dg.MetadataValue.md(f"![{description}](data:image/{kind};base64,{base64.b64encode(image).decode()})")

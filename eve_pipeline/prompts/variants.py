@@ -2,48 +2,79 @@
 
 import hashlib
 from string import Template
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from eve_pipeline.emotions.normalisation import base_form, is_emotion_word, plain
 from eve_pipeline.registry import Key, pick, read_folder
 from eve_pipeline.settings import Settings
 
-LabelOrder = Literal["dataset", "positive_first", "negative_first"]
+LabelOrder = Literal["dataset", "positive_first", "negative_first", "permutations"]
 
 
 class PromptVariant(BaseModel):
-    """One way to ask.
+    """One way to ask, or with `label_order: permutations` a family of ways: one for each label order.
 
-    `text` may hold the slot `$labels`; a prompt without it is open: the model answers in its own words.
+    `text` holds the slot `$labels` unless the prompt is open: then the model answers in its own words.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # Each field's validator sees those above it.
     key: Key
     description: str
-    text: str
     answer_key: str = Field(description="JSON key that holds the emotion")
     explanation_key: str | None = Field(None, description="JSON key that holds the model's reasons")
+    is_open: bool = Field(False, alias="open", description="no labels are listed")
     label_order: LabelOrder = "dataset"
+    labels: tuple[str, ...] | None = Field(None, description="part of the dataset's list; items with other labels are not asked about")
     persona: Literal["positive", "negative"] | None = None
+    text: str
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        unknown = set(Template(self.text).get_identifiers()) - {"labels"}
-        if unknown or not Template(self.text).is_valid():
-            raise ValueError(f"text has slots other than $labels ({', '.join(sorted(unknown)) or 'a stray $'}); write $$ for a dollar sign")
-        for key in filter(None, (self.answer_key, self.explanation_key)):
-            if f'"{key}"' not in self.text:
+    @field_validator("answer_key", "explanation_key")
+    @classmethod
+    def _has_words(cls, key: str | None) -> str | None:
+        if key is not None and not plain(key):
+            raise ValueError("a key has a letter or a digit")
+        return key
+
+    @field_validator("label_order", "labels")
+    @classmethod
+    def _needs_labels(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("is_open"):
+            raise ValueError("an open prompt lists no labels; leave out open or this")
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _known_and_distinct(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if labels is None:
+            return None
+        if unknown := [label for label in labels if not is_emotion_word(label)]:
+            raise ValueError(f"{unknown[0]!r} is no emotion of assets_data/label_forms.yaml")
+        if len({base_form(label) for label in labels}) < max(len(labels), 2):
+            raise ValueError("name two or more labels, each once")
+        return labels
+
+    @field_validator("text")
+    @classmethod
+    def _asks_what_it_says(cls, text: str, info: ValidationInfo) -> str:
+        slots = set(Template(text).get_identifiers())
+        if not Template(text).is_valid() or slots - {"labels"}:
+            others = ", ".join(sorted(slots - {"labels"})) or "a stray $"
+            raise ValueError(f"text has slots other than $labels ({others}); write $$ for a dollar sign")
+        if ("labels" in slots) == info.data.get("is_open"):
+            raise ValueError("text lacks the slot $labels; write open: true where none is meant" if not slots else "open, but has $labels")
+        for key in filter(None, (info.data.get("answer_key"), info.data.get("explanation_key"))):
+            if f'"{key}"' not in text:
                 raise ValueError(f'text never asks for the JSON key "{key}"')
-        if self.is_open and self.label_order != "dataset":
-            raise ValueError("label_order needs the slot $labels in text")
-        return self
+        return text
 
     @property
-    def is_open(self) -> bool:
-        """Whether the model answers in its own words, no labels being listed."""
-        return "labels" not in Template(self.text).get_identifiers()
+    def is_family(self) -> bool:
+        """Whether the variant asks about each image several times, once in each label order."""
+        return self.label_order == "permutations"
 
     @property
     def revision(self) -> str:

@@ -1,11 +1,14 @@
 """The grid: a cell is one model asked about one subset with one prompt; its task is `<subset>.<prompt>`."""
 
 from collections.abc import Collection
+from itertools import product
 from typing import NamedTuple
 
 from eve_pipeline.datasets.registry import DatasetEntry, dataset_entries
+from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.errors import EveError
-from eve_pipeline.prompts.variants import prompt_variants
+from eve_pipeline.prompts.rendering import asked_labels
+from eve_pipeline.prompts.variants import PromptVariant, prompt_variants
 from eve_pipeline.registry import pick
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import model_entries
@@ -39,8 +42,18 @@ def subset_datasets(settings: Settings) -> dict[str, DatasetEntry]:
 
 
 def tasks(settings: Settings) -> list[str]:
-    """Return all tasks: every subset with every prompt."""
-    return [Cell("", subset, prompt).task for subset in subset_datasets(settings) for prompt in prompt_variants(settings)]
+    """Return all tasks: every subset with every prompt whose labels its dataset has."""
+    variants = prompt_variants(settings).values()
+    return [
+        Cell("", subset, prompt.key).task
+        for subset, entry in subset_datasets(settings).items()
+        for prompt in variants
+        if _can_ask(prompt, entry, settings)
+    ]
+
+
+def _can_ask(prompt: PromptVariant, dataset: DatasetEntry, settings: Settings) -> bool:
+    return not prompt.labels or asked_labels(prompt, resolve_labels(dataset.labels, settings)) is not None
 
 
 def select_cells(
@@ -51,10 +64,12 @@ def select_cells(
     subsets: Collection[str] = (),
     prompts: Collection[str] = (),
 ) -> list[Cell]:
-    """Return the cells of the named models, of the named subsets and the named datasets as wholes, with the named prompts (default: all).
+    """Return the cells of the named models, of the named subsets and the named datasets as wholes, with the named prompts.
+
+    Where no prompt is named, it is all but the families, which ask about each image many times.
 
     Raises:
-        EveError: a key is not known; or neither a dataset nor a subset is named.
+        EveError: a key is not known; neither a dataset nor a subset is named; or a named prompt asks about labels that a dataset lacks.
     """
     for key in models:
         pick(model_entries(settings), key, "model")
@@ -68,4 +83,16 @@ def select_cells(
     wanted = dict.fromkeys([*datasets, *subsets])
     if not (models and wanted):
         raise EveError("Nothing is selected", "Name at least one --model and one --dataset or --subset.")
-    return [Cell(model, subset, prompt) for model in models for subset in wanted for prompt in prompts or variants]
+    entries = subset_datasets(settings)
+    for key, subset in product(prompts, wanted):
+        if not _can_ask(variants[key], entries[subset], settings):
+            raise EveError(
+                f"Prompt {key!r} cannot ask about {subset!r}: that dataset's list lacks some of {', '.join(variants[key].labels or ())}",
+                f"Leave one of them out; its labels are {', '.join(resolve_labels(entries[subset].labels, settings))}.",
+            )
+    chosen = [variants[key] for key in prompts] or [prompt for prompt in variants.values() if not prompt.is_family]
+    return [
+        Cell(model, subset, prompt.key)
+        for model, subset, prompt in product(models, wanted, chosen)
+        if _can_ask(prompt, entries[subset], settings)
+    ]

@@ -7,7 +7,7 @@ import polars as pl
 from eve_pipeline.emotions.affect import sentiments
 from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.errors import EveError
-from eve_pipeline.prompts.rendering import render
+from eve_pipeline.prompts.rendering import asked_labels, render
 from eve_pipeline.prompts.variants import prompt_variant
 from eve_pipeline.registry import pick
 from eve_pipeline.responses.cells import Cell, subset_datasets
@@ -47,7 +47,8 @@ def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | 
         )
     warehouse = Warehouse.of(settings)
     configs = cell_configs(cell, entry, settings)
-    possible = configs.select("config_digest", "model", "subset", "prompt").join(subset_items(cell, warehouse), how="cross")
+    items = _asked_items(cell, configs, warehouse, settings)
+    possible = configs.select("config_digest", "model", "subset", "prompt").join(items, how="cross")
     chosen = possible.filter(pl.col("image_sha256").rank("dense").over("config_digest") <= limit) if limit else possible
     repetitions = pl.DataFrame({"repeat": range(repeats)}, schema={"repeat": pl.Int64})
     wanted = with_request_keys(chosen.join(repetitions, how="cross").with_columns(origin=pl.lit("asked")))
@@ -61,9 +62,15 @@ def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | 
 
 
 def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFrame:
-    """Return the cell's current rows of `configs`, one for each text that its prompt asks."""
+    """Return the cell's current rows of `configs`, one for each text that its prompt asks.
+
+    Raises:
+        EveError: the prompt asks about labels that the dataset lacks.
+    """
     prompt = prompt_variant(cell.prompt, settings)
-    labels = resolve_labels(pick(subset_datasets(settings), cell.subset, "subset").labels, settings)
+    labels = asked_labels(prompt, resolve_labels(pick(subset_datasets(settings), cell.subset, "subset").labels, settings))
+    if labels is None:
+        raise EveError(f"{cell}: the dataset lacks some of the labels {', '.join(prompt.labels or ())}", "Ask another prompt.")
     revision = model_revision(entry)
     rows = []
     for rendered in render(prompt, labels, sentiments(settings)):
@@ -89,8 +96,15 @@ def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFr
     return pl.DataFrame(rows, schema=contracts()["configs"].polars_schema)
 
 
+def _asked_items(cell: Cell, configs: pl.DataFrame, warehouse: Warehouse, settings: Settings) -> pl.DataFrame:
+    items = subset_items(cell, warehouse)
+    if prompt_variant(cell.prompt, settings).labels:  # without a label or with another one, no answer could be right
+        items = items.filter(pl.col("label").is_in(configs["labels"][0].to_list()))
+    return items.drop("label")
+
+
 def subset_items(cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
-    """Return the images of the cell's subset: dataset, image_id, image_sha256.
+    """Return the images of the cell's subset: dataset, image_id, image_sha256, label.
 
     Raises:
         EveError: the subset is not materialized.
@@ -100,7 +114,7 @@ def subset_items(cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
         raise EveError(f"Subset {cell.subset!r} is not materialized", "Materialize its dataset first: eve run or the Dagster UI does it.")
     items = read_table("benchmark_items", [file])
     images = read_table("images", [warehouse.file("images", dataset) for dataset in items["dataset"].unique()])
-    return items.join(images, on=["dataset", "image_id"]).select("dataset", "image_id", pl.col("sha256").alias("image_sha256"))
+    return items.join(images, on=["dataset", "image_id"]).select("dataset", "image_id", pl.col("sha256").alias("image_sha256"), "label")
 
 
 def _with_earlier_configs(configs: pl.DataFrame, cell: Cell, warehouse: Warehouse) -> pl.DataFrame:

@@ -22,6 +22,8 @@ from eve_pipeline.warehouse.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
 
+IMAGE_COLUMNS = ("dataset", "image_id", "path", "width", "height")
+
 
 class CellOutcome(NamedTuple):
     """What asking one cell came to; `failure` says why it ended early, if it did."""
@@ -97,13 +99,15 @@ def to_requests(missing: pl.DataFrame, configs: pl.DataFrame, settings: Settings
     warehouse = Warehouse.of(settings)
     roots = {key: dataset_entry(key, settings).root(settings) for key in missing["dataset"].unique()}
     seed = model_entry(configs["model"][0], settings).parameters.seed
-    paths = read_table("images", [warehouse.file("images", key) for key in roots]).select("dataset", "image_id", "path")
+    paths = read_table("images", [warehouse.file("images", key) for key in roots]).select(*IMAGE_COLUMNS)
     rows = missing.join(configs.select("config_digest", "rendered_prompt"), on="config_digest").join(paths, on=["dataset", "image_id"])
     return [
         Request(
             request_key=row["request_key"],
             image=roots[row["dataset"]] / row["path"],
             image_sha256=row["image_sha256"],
+            width=row["width"],
+            height=row["height"],
             prompt=row["rendered_prompt"],
             seed=seed + row["repeat"],
         )

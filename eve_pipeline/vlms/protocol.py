@@ -14,13 +14,15 @@ from eve_pipeline.vlms.registry import ModelEntry
 
 
 class Request(BaseModel):
-    """One image and one question."""
+    """One image, of a width and height in pixels where they are known, and one question."""
 
     model_config = ConfigDict(frozen=True)
 
     request_key: str
     image: Path
     image_sha256: str
+    width: int = 0
+    height: int = 0
     prompt: str
     seed: int
 

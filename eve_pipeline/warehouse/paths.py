@@ -35,6 +35,10 @@ class Warehouse:
         """Replies of runs that have not been folded into `responses` yet."""
         return self.home / "journals"
 
+    def earlier_checks(self, dataset: str) -> Path:
+        """What was found in the files of a dataset; deleting it costs reading them all again."""
+        return self.home / "cache" / "image_checks" / f"{dataset}.parquet"
+
     @property
     def publications(self) -> Path:
         """One folder a published database."""

@@ -1,9 +1,12 @@
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
+from pydantic import ValidationError
 
 from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.datasets.registry import DatasetEntry
@@ -45,8 +48,55 @@ def test_both_tables_are_written(pictures: Path, entry, settings: Settings, ware
         ("mine", "awe/2.jpg", "unreadable"),
         ("mine", "boredom/1.jpg", "unknown label"),
     ]
-    assert summary.labels == {"fear": 2, "awe": 1}
     assert summary.reasons == {"unreadable": 1, "unknown label": 1}
+    assert set(summary.notes) == {"rejected: 1 unreadable", "rejected: 1 unknown label"}
+
+
+def test_a_second_reading_finds_the_same_without_reading(pictures: Path, entry, settings: Settings, warehouse: Warehouse):
+    mine = entry(reader="folder", path=pictures)
+    first, earlier = build_images(mine, settings, warehouse), warehouse.earlier_checks("mine")
+    assert pl.read_parquet(earlier)["path"].to_list() == ["awe/1.jpg", "awe/2.jpg", "fear/1.jpg", "fear/2.jpg"]
+    content = (pictures / "fear" / "1.jpg").read_bytes()
+    status = (pictures / "fear" / "1.jpg").stat()
+    (pictures / "fear" / "1.jpg").write_bytes(bytes(len(content)))
+    os.utime(pictures / "fear" / "1.jpg", ns=(status.st_atime_ns, status.st_mtime_ns))
+    second = build_images(mine, settings, warehouse)
+    assert second.images.equals(first.images)
+    assert second.rejected.equals(first.rejected)
+    earlier.unlink()
+    assert build_images(mine, settings, warehouse).images["path"].to_list() == ["awe/1.jpg", "fear/2.jpg"]
+
+
+def test_images_that_another_dataset_has_too_are_told_and_stay(pictures: Path, entry, settings: Settings, warehouse: Warehouse, paint):
+    build_images(entry(key="first", reader="folder", path=pictures), settings, warehouse)
+    copies = pictures.parent / "copies"
+    for number, name in enumerate(("fear/1.jpg", "awe/1.jpg")):
+        (copies / "awe").mkdir(parents=True, exist_ok=True)
+        (copies / "awe" / f"{number}.jpg").write_bytes((pictures / name).read_bytes())
+    paint(copies / "awe" / "2.jpg", colour=77)
+    summary = build_images(entry(reader="folder", path=copies), settings, warehouse)
+    assert summary.images["path"].to_list() == ["awe/0.jpg", "awe/1.jpg", "awe/2.jpg"]
+    assert summary.shared.rows() == [("awe/0.jpg", "first", "fear/1.jpg"), ("awe/1.jpg", "first", "awe/1.jpg")]
+    assert summary.notes == ("2 also in dataset first: awe/0.jpg is its fear/1.jpg, for example",)
+
+
+def test_images_of_several_frames_are_told(tmp_path: Path, entry, settings: Settings, warehouse: Warehouse, paint):
+    frames = [Image.new("RGB", (24, 16), colour) for colour in ("red", "blue")]
+    paint(tmp_path / "pictures" / "fear" / "a.jpg")
+    frames[0].save(tmp_path / "pictures" / "fear" / "b.gif", save_all=True, append_images=frames[1:])
+    summary = build_images(entry(reader="folder", path=tmp_path / "pictures"), settings, warehouse)
+    assert summary.notes == ("1 of several frames or pages: the first is used",)
+
+
+def test_placeholders_that_the_entry_names_are_rejected(pictures: Path, entry, settings: Settings, warehouse: Warehouse):
+    digest = hashlib.sha256((pictures / "fear" / "1.jpg").read_bytes()).hexdigest()
+    rejected = build_images(entry(reader="folder", path=pictures, placeholders=[digest]), settings, warehouse).rejected
+    assert ("fear/1.jpg", "placeholder") in rejected.select("path", "reason").rows()
+
+
+def test_a_placeholder_is_named_by_its_whole_digest(entry):
+    with pytest.raises(ValidationError, match="placeholders"):
+        entry(placeholders=["abc"])
 
 
 def test_a_file_is_an_image_by_its_bytes_and_not_by_its_suffix(pictures: Path, entry, settings: Settings, warehouse: Warehouse):

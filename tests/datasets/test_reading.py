@@ -1,9 +1,18 @@
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from eve_pipeline.datasets.reading import image_files, require_file, require_within, spell_labels, with_rating_scale
+from eve_pipeline.datasets.reading import (
+    found_in,
+    image_files,
+    match_files,
+    require_file,
+    require_within,
+    spell_labels,
+    with_rating_scale,
+)
 from eve_pipeline.errors import EveError
 
 
@@ -12,7 +21,7 @@ def test_images_are_listed_in_order_without_hidden_files(tmp_path: Path, paint):
         paint(tmp_path / name, format="PNG" if name.endswith("png") else "JPEG")
     for name in ("notes.txt", "dataset.yaml", "ReadMe", "README.html", "Thumbs.db", "a/votes.CSV", "a/ratings.parquet", "a/meta.json"):
         (tmp_path / name).touch()
-    assert image_files(tmp_path, "images") == ["a/é 1.png", "b.JPG"]
+    assert image_files(tmp_path, "images").images["path"].to_list() == ["a/é 1.png", "b.JPG"]
 
 
 def test_no_suffix_hides_a_file(tmp_path: Path):
@@ -20,14 +29,14 @@ def test_no_suffix_hides_a_file(tmp_path: Path):
     (tmp_path / "fear").mkdir()
     for name in names:
         (tmp_path / name).touch()
-    assert image_files(tmp_path, "images") == names
+    assert image_files(tmp_path, "images").images["path"].to_list() == names
 
 
 def test_a_link_to_a_folder_is_listed_and_not_followed(tmp_path: Path, paint):
     paint(tmp_path / "elsewhere" / "1.jpg")
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "fear").symlink_to(tmp_path / "elsewhere")
-    assert image_files(tmp_path / "root", "images") == ["fear"]
+    assert image_files(tmp_path / "root", "images").images["path"].to_list() == ["fear"]
 
 
 def test_errors_name_what_was_expected_and_found(tmp_path: Path):
@@ -77,3 +86,22 @@ def test_ratings_need_a_scale(entry):
 def test_no_ratings_no_scale(entry):
     frame = pl.DataFrame({"path": ["a"]})
     assert with_rating_scale(frame, entry()).columns == ["path"]
+
+
+def test_a_name_that_is_not_utf_8_is_rejected_by_a_name_that_can_be_written(tmp_path: Path, paint):
+    paint(tmp_path / "fear" / "é.jpg")
+    with (tmp_path / os.fsdecode(b"fear/caf\xe9.jpg")).open("wb"):
+        pass
+    images, rejected = image_files(tmp_path, "images")
+    assert images["path"].to_list() == ["fear/é.jpg"]
+    assert rejected.rows() == [("fear/caf\\xe9.jpg", "unreadable name", "the name of the file is not UTF-8; rename it")]
+    assert str(found_in(tmp_path / "fear")).endswith("with caf\\xe9.jpg, é.jpg")
+
+
+def test_rows_are_matched_to_files_whatever_their_case_and_the_exact_name_goes_first(tmp_path: Path, paint):
+    for name in ("A.jpg", "a.jpg", "B.JPG", "c.jpg"):
+        paint(tmp_path / name, format="JPEG")
+    rows = pl.DataFrame({"path": ["a.jpg", "A.jpg", "b.jpg", "absent.jpg"], "n": [1, 2, 3, 4]})
+    images, rejected = match_files(rows, image_files(tmp_path, "images"), "votes.csv")
+    assert images.rows() == [("a.jpg", 1), ("A.jpg", 2), ("B.JPG", 3), ("absent.jpg", 4)]
+    assert rejected.rows() == [("c.jpg", "nothing usable", "not listed in votes.csv")]

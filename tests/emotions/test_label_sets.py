@@ -12,6 +12,7 @@ def test_shipped_lists_in_the_papers_order() -> None:
         "mikels": ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness"),
         "abstract": ("amusement", "anger", "awe", "content", "disgust", "excitement", "fear", "sad"),
         "emotion6": ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"),
+        "ekman": ("anger", "disgust", "fear", "joy", "sadness", "surprise"),
     }
 
 
@@ -21,5 +22,5 @@ def test_labels_by_name_or_spelt_out() -> None:
 
 
 def test_unknown_list_names_the_known_ones() -> None:
-    with pytest.raises(EveError, match=r"no label list 'plutchik'\nKnown: mikels, abstract, emotion6"):
+    with pytest.raises(EveError, match=r"no label list 'plutchik'\nKnown: mikels, abstract, emotion6, ekman"):
         resolve_labels("plutchik", SETTINGS)

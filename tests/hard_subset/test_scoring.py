@@ -10,6 +10,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.hard_subset.checkpoints import remove_checkpoints
 from eve_pipeline.hard_subset.classifiers import Classifier
 from eve_pipeline.hard_subset.folds import split_folds
 from eve_pipeline.hard_subset.pictures import decode_pictures
@@ -56,7 +57,11 @@ def images(root: Path) -> pl.DataFrame:
 
 
 def score(images: pl.DataFrame, root: Path, home: Path, **changes: object) -> pl.DataFrame:
-    return out_of_fold_scores(images, root, TINY.model_copy(update=changes), Settings(home=home, device="cpu"))
+    """Score with a tiny classifier, and remove the checkpoints as `score_dataset` does."""
+    settings = Settings(home=home, device="cpu")
+    scores, _ = out_of_fold_scores(images, root, TINY.model_copy(update=changes), settings)
+    remove_checkpoints("d", settings)
+    return scores
 
 
 def test_learns_and_keeps_the_contract(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
@@ -67,7 +72,10 @@ def test_learns_and_keeps_the_contract(images: pl.DataFrame, root: Path, tmp_pat
     assert conformed["p_true"].min() > 0.5
     assert conformed["predicted"].to_list() == ["anger", "sadness"] * 12
     assert (conformed["p_predicted"] == conformed["p_true"]).all()
-    assert list(tmp_path.iterdir()) == []
+    shares = conformed["probabilities"].list.eval(pl.element().struct.field("probability")).list.sum()
+    assert shares.to_list() == pytest.approx([1] * 24)
+    assert conformed["probabilities"].list.first().struct.field("label").unique().to_list() == ["anger"]
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
 def test_the_same_scores_whatever_the_order_of_rows_and_others_for_another_seed(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
@@ -150,3 +158,46 @@ def test_unreadable_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(EveError, match=r"broken\.jpg cannot be read"):
         decode_pictures([tmp_path / "broken.jpg"], 8)
+
+
+def test_too_little_disk_is_told_before_decoding(tmp_path: Path) -> None:
+    with pytest.raises(EveError, match=r"need 201,326\.6 GB in .*GB are free\n.*EVE_HOME"):
+        decode_pictures([tmp_path / "absent.jpg"] * 1_000_000, 8192, scratch=tmp_path)
+
+
+def test_validation_part_is_taken_from_the_training_images(images: pl.DataFrame) -> None:
+    labelled = images.filter(pl.col("label").is_not_null())
+    plain = split_folds(labelled, TINY)
+    for before, fold in zip(plain, split_folds(labelled, TINY.model_copy(update={"patience": 2, "validation_share": 0.25})), strict=True):
+        assert np.array_equal(before.held_out, fold.held_out)
+        assert sorted([*fold.train, *fold.validation]) == sorted(before.train)
+        assert 3 <= len(fold.validation) <= 5
+        assert not set(labelled["sha256"][fold.train]) & set(labelled["sha256"][fold.validation])
+        assert set(labelled["label"][fold.validation]) == set(COLOURS)
+
+
+def test_a_label_keeps_its_only_training_picture(images: pl.DataFrame) -> None:
+    rare = images.filter((pl.col("label") == "sadness") | pl.col("image_id").is_in(["04", "06"]))
+    for seed in range(5):
+        for fold in split_folds(rare, TINY.model_copy(update={"patience": 1, "validation_share": 0.5, "seed": seed})):
+            assert "anger" in rare["label"][fold.train].to_list()
+
+
+def test_one_picture_a_label_cannot_be_validated(images: pl.DataFrame) -> None:
+    few = images.filter(pl.col("image_id").is_in(["01", "03", "04", "06"]))
+    with pytest.raises(EveError, match="early stopping needs"):
+        split_folds(few, TINY.model_copy(update={"patience": 1}))
+
+
+def test_kept_weights_of_folds_are_trained_once_more_on_all(images: pl.DataFrame) -> None:
+    labelled = images.filter(pl.col("label").is_not_null())
+    *folds, last = split_folds(labelled, TINY.model_copy(update={"keep_weights": True}))
+    assert len(folds) == 3
+    assert (len(last.train), len(last.held_out)) == (24, 0)
+    single = TINY.model_copy(update={"keep_weights": True, "split": "single_80_20", "folds": 5})
+    assert len(split_folds(labelled, single)) == 1
+
+
+def test_divergence_is_told(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
+    with pytest.raises(EveError, match=r"'tiny' diverged in epoch \d\nLower learning_rate"):
+        score(images, root, tmp_path, optimizer="sgd", learning_rate=1e20, batch_size=4)

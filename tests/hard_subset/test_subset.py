@@ -4,10 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from filelock import FileLock
 from PIL import Image
 
 from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.errors import EveError
+from eve_pipeline.hard_subset.items import prepare_dataset
 from eve_pipeline.hard_subset.subset import score_dataset, select_subset
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
@@ -27,9 +29,14 @@ TINY = {
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "classifiers").mkdir()
-    (tmp_path / "classifiers" / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
-    return Settings(home=tmp_path, device="cpu")
+    settings = Settings(home=tmp_path, device="cpu")
+    write_classifier(settings)
+    return settings
+
+
+def write_classifier(settings: Settings, **fields: object) -> None:
+    (settings.home / "classifiers").mkdir(exist_ok=True)
+    (settings.home / "classifiers" / "tiny.yaml").write_text(yaml.safe_dump(TINY | fields), encoding="utf-8")
 
 
 @pytest.fixture
@@ -67,7 +74,18 @@ def test_scores_then_subset(entry: DatasetEntry, settings: Settings, warehouse: 
     assert summary.accuracy == pytest.approx((scores["p_true"] == scores["p_predicted"]).mean())
     assert summary.notes == ("fear: 3 pictures for 5 folds",)
 
-    selection = select_subset(entry, settings, warehouse)
+    assert summary.lines[0] == (
+        f"{summary.classifier}: 13 images scored in 5 folds, accuracy {summary.accuracy:.3f}, mean p_true {summary.mean_p_true:.3f}"
+    )
+    assert summary.lines[1].startswith("hard (p_true < 1.0): 13 of 13 images")
+    assert summary.lines[2].startswith(f"calibration: ECE {summary.calibration.ece:.3f} (15 bins)")
+    assert summary.curves.group_by("training", "part").len().sort("training", "part").rows() == [
+        (n, part, size) for n in range(5) for part, size in (("held out", 1), ("training", 2))
+    ]
+    assert not (settings.home / "checkpoints" / "d").exists()
+
+    selection, balance = select_subset(entry, settings, warehouse)
+    assert balance.select("label", "n", "n_hard", "n_drawn").sort("label").rows() == [("awe", 10, 10, 5), ("fear", 3, 3, 1)]
     assert selection.seed == 3
     assert selection.n_hard_by_label == {"awe": 10, "fear": 3}
     assert selection.n_selected_by_label == {"awe": 5, "fear": 1}  # shares 4.6 and 1.4
@@ -88,3 +106,39 @@ def test_dataset_without_images_or_hard_subset(entry: DatasetEntry, settings: Se
         score_dataset(entry, settings, empty)
     with pytest.raises(EveError, match="has no hard subset"):
         select_subset(entry.model_copy(update={"hard_subset": None}), settings, empty)
+
+
+def test_scores_of_version_1_have_no_probabilities(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
+    score_dataset(entry, settings, warehouse)
+    file = warehouse.file("classifier_scores", "d")
+    scores = read_table("classifier_scores", [file])
+    metadata = {"contract": "classifier_scores", "contract_version": "1"}
+    scores.drop("probabilities").write_parquet(file, metadata=metadata)
+    older = read_table("classifier_scores", [file])
+    assert older["probabilities"].is_null().all()
+    assert older.drop("probabilities").equals(scores.drop("probabilities"))
+    assert len(select_subset(entry, settings, warehouse).selection.image_ids) == 6
+
+
+def test_one_process_scores_a_dataset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
+    with FileLock(warehouse.lock("classifier_scores", "d")), pytest.raises(EveError, match="Another process is scoring dataset 'd'"):
+        score_dataset(entry, settings, warehouse)
+
+
+def test_single_split_says_how_many_have_no_score(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
+    write_classifier(settings, split="single_80_20")
+    summary = score_dataset(entry, settings, warehouse)
+    assert (summary.n_folds, summary.n_scored) == (1, 3)
+    assert "10 images have no score: the one classifier trained on them, and on nothing else" in summary.notes
+
+
+def test_prepared_dataset_tells_what_was_scored(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> None:
+    summary = score_dataset(entry, settings, warehouse)
+    folder = entry.location(settings)
+    for n in range(13):
+        (folder / ("fear" if n < 3 else "awe")).mkdir(exist_ok=True)
+        (folder / f"{n}.png").rename(folder / ("fear" if n < 3 else "awe") / f"{n}.png")
+    items = prepare_dataset(entry, settings)
+    assert items.counts == {"d": 13, "d-hard": 6}
+    assert items.balance is not None
+    assert [line.split(":")[0] for line in items.notes] == [summary.classifier, "hard (p_true < 1.0)", "calibration", "fear"]

@@ -50,7 +50,14 @@ def test_shipped_personas_and_orders() -> None:
         ({"text": 'For 5$: $labels? {"mood": ""}'}, "a stray [$]"),
         ({"text": "Which of $labels?"}, 'never asks for the JSON key "mood"'),
         ({"explanation_key": "why"}, 'never asks for the JSON key "why"'),
-        ({"text": '{"mood": ""}', "label_order": "positive_first"}, "label_order needs the slot [$]labels"),
+        ({"text": '{"mood": ""}'}, "text: Value error, text lacks the slot [$]labels"),
+        ({"open": True}, "text: Value error, open, but has [$]labels"),
+        ({"text": '{"mood": ""}', "open": True, "label_order": "positive_first"}, "label_order: Value error, an open prompt lists no"),
+        ({"answer_key": "?"}, "answer_key: Value error, a key has a letter"),
+        ({"labels": ["fear", "boredom"]}, "labels: Value error, 'boredom' is no emotion"),
+        ({"labels": ["sad", "sadness"]}, "labels: Value error, name two or more labels, each once"),
+        ({"labels": ["fear"]}, "labels: Value error, name two or more"),
+        ({"labels": "fear"}, "labels: Input should be a valid tuple"),
         ({"label_order": "random"}, "label_order: Input should be"),
         ({"persona": "bored"}, "persona: Input should be"),
         ({"answer_key": None}, "answer_key: Input should be"),
@@ -60,6 +67,40 @@ def test_shipped_personas_and_orders() -> None:
 def test_bad_fields_are_refused_by_name(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
     with pytest.raises(EveError, match=rf"mine\.yaml: entry 'mine' is not valid: .*{complaint}"):
         prompt_variants(settings_with(tmp_path, GOOD | change))
+
+
+LINES = """\
+description: Mine.
+answer_key: mood
+label_order: dataset
+labels:
+  - fear
+  - awe
+text: |
+  Which of $labels?
+  {"mood": "<emotion>"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("$labels", "these", 7),
+        ("$labels", "$moods", 7),
+        ("mood\n", "emotion\n", 7),
+        ("dataset", "random", 3),
+        ("  - awe", "  - boredom", 4),
+        ("  - awe", "  - [awe]", 6),
+        ("description: Mine.", "colour: red", 1),
+        ("answer_key: mood", "answer_key: [mood]", 2),
+        ("answer_key: mood", "description: Yours.", 2),
+        ("label_order: dataset", "label_order: [dataset", 4),
+    ],
+)
+def test_the_wrong_line_is_named(tmp_path: Path, old: str, new: str, line: int) -> None:
+    assert prompt_variant("mine", settings_with(tmp_path / "good", LINES)).labels == ("fear", "awe")
+    with pytest.raises(EveError, match=rf"(?s)mine\.yaml.*line {line}\b"):
+        prompt_variants(settings_with(tmp_path / "bad", LINES.replace(old, new, 1)))
 
 
 @pytest.mark.parametrize("content", ["text: [", "just words", "- a\n- list"])

@@ -6,7 +6,7 @@ import pytest
 
 from eve_pipeline.quality.checking import Check, CheckResult, run_suite
 from eve_pipeline.quality.suites.answers import ANSWER_CHECKS, answers_suite
-from eve_pipeline.quality.suites.images import IMAGE_CHECKS, images_suite
+from eve_pipeline.quality.suites.images import IMAGE_CHECKS, check_elsewhere, images_suite
 
 LABELS = ("awe", "fear")
 
@@ -66,6 +66,17 @@ def test_each_image_check_fails_on_what_breaks_it(changes: dict[str, list[Any]],
 def test_too_few_images() -> None:
     assert failed(run_suite(images(), images_suite(LABELS, min_images=4))) == {"enough_images"}
     assert failed(run_suite(images().clear(), images_suite(LABELS))) == {"enough_images", "every_label_present"}
+
+
+def test_images_of_other_datasets_are_counted_once_and_shown() -> None:
+    mine = images(path=["a.jpg", "b.jpg", "c.jpg"])
+    rows = [("fi", "x.jpg", "a" * 64), ("fi", "y.jpg", "a" * 64), ("artphoto", "z.jpg", "c" * 64), ("fi", "w.jpg", "d" * 64)]
+    others = pl.DataFrame(rows, schema=["dataset", "path", "sha256"], orient="row")
+    found = check_elsewhere(mine, others)
+    assert (found.name, found.passed, found.severity) == ("not_in_other_datasets", False, "warning")
+    assert (found.n_checked, found.n_unexpected, found.message) == (3, 2, "2 of 3 images are in other datasets too")
+    assert found.examples == ("a.jpg: fi, x.jpg", "c.jpg: artphoto, z.jpg")
+    assert check_elsewhere(mine, others.tail(1)).passed
 
 
 def test_ratings_only_dataset_needs_no_labels() -> None:

@@ -20,7 +20,8 @@ from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell, select_cells
 from eve_pipeline.responses.journal import Entry, fold_abandoned_journals
 from eve_pipeline.responses.locks import cell_lock
-from eve_pipeline.responses.runner import CellOutcome, ask_cells
+from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.runner import CellOutcome, ask_cells, to_requests
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.warehouse.paths import Warehouse
@@ -48,6 +49,11 @@ def test_every_image_is_asked_once_and_answered(prepared: Settings, chat_server:
     expected = {row["image_id"]: chat_server.label((root / row["path"]).read_bytes()) for row in images.iter_rows(named=True)}
     assert dict(answers.select("image_id", "label").iter_rows()) == expected
     assert set(answers["status"]) == {"ok"}
+
+
+def test_requests_know_the_size_of_their_picture(prepared: Settings):
+    plan = plan_cell(CELL, prepared)
+    assert {(request.width, request.height) for request in to_requests(plan.missing, plan.configs, prepared)} == {(32, 32)}
 
 
 def test_a_second_run_asks_nothing(prepared: Settings, chat_server: ChatServer):

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -75,6 +76,30 @@ def test_persona_flips_mark_incomplete_cells(database: Path) -> None:
     flips = ask(database, "persona_flips")
     assert set(flips.filter("is_complete")["model"]) == {"perfect"}
     assert not flips.filter(model="two", subset="mixed")["is_complete"].any()
+
+
+def test_label_order_shares_are_of_the_answers_in_each_order(tmp_path: Path) -> None:
+    """Two images in two orders: fear is chosen in one of two answers where it is first and in one of one where it is second."""
+    cell = {"model": "m", "subset": "s", "prompt": "permutation_4"}
+    orders = {"d1": ["fear", "awe"], "d2": ["awe", "fear"]}
+    said = [("d1", "fear", "ok"), ("d1", "awe", "ok"), ("d2", "fear", "ok"), ("d2", None, "refusal")]
+    configs = pl.DataFrame([{**cell, "config_digest": digest, "label_order": order} for digest, order in orders.items()])
+    answers = pl.DataFrame(
+        [{**cell, "dataset": "s", "config_digest": d, "label": label, "status": status, "is_current": True} for d, label, status in said]
+    )
+    file = tmp_path / "published" / "one" / "eve.duckdb"
+    file.parent.mkdir(parents=True)
+    with duckdb.connect(file) as connection:
+        connection.execute("create schema raw")
+        connection.register("configs", configs).execute("create table raw.configs as select * from configs")
+        connection.register("answers", answers).execute("create table raw.answers as select * from answers")
+    found = ask(file, "label_order_shares").select("label", "position", "n_answered", "n_chosen", "share_chosen", "is_complete")
+    assert found.rows() == [
+        ("awe", 1, 1, 0, 0.0, True),
+        ("awe", 2, 2, 1, 0.5, True),
+        ("fear", 1, 2, 1, 0.5, True),
+        ("fear", 2, 1, 1, 1.0, True),
+    ]
 
 
 def test_unknown_query_lists_the_known_ones() -> None:

@@ -1,6 +1,8 @@
 """The OpenAI-compatible backend against a real server on loopback."""
 
+import base64
 import hashlib
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.backends.openai import data_url
 from eve_pipeline.vlms.protocol import Reply, Request, open_vlm
 from eve_pipeline.vlms.registry import ModelEntry
 from tests.chat_server import ChatServer
@@ -160,3 +163,14 @@ def test_a_picture_that_has_changed_is_not_sent(chat_server: ChatServer, request
     assert reply.delivery == "error"
     assert "has changed since its dataset was prepared" in (reply.error or "")
     assert not chat_server.seen
+
+
+@pytest.mark.parametrize(
+    ("file_format", "media_type"), [("JPEG", "jpeg"), ("PNG", "png"), ("WEBP", "webp"), ("GIF", "gif"), ("MPO", "jpeg")]
+)
+def test_bytes_go_as_they_are_under_a_media_type_that_providers_know(file_format: str, media_type: str):
+    frames, content = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")], BytesIO()
+    frames[0].save(content, file_format, **({"save_all": True, "append_images": frames[1:]} if file_format == "MPO" else {}))
+    prefix, _, data = data_url(content.getvalue()).partition(",")
+    assert prefix == f"data:image/{media_type};base64"
+    assert base64.b64decode(data) == content.getvalue()

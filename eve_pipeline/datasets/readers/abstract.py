@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from eve_pipeline.datasets.reading import Reading, image_files, rejections, require_file
+from eve_pipeline.datasets.reading import Reading, image_files, match_files, require_file
 from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.datasets.votes import tally
 from eve_pipeline.emotions.label_sets import Labels
@@ -25,11 +25,8 @@ def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
             is not possible.
     """
     votes = _read_votes(require_file(location / GROUND_TRUTH, "the Abstract dataset's votes"), labels)
-    files = image_files(location, "abstract_0001.jpg and so on")
-    on_disk = {name.lower(): name for name in files}
-    votes = votes.with_columns(pl.col("path").str.to_lowercase().replace_strict(on_disk, default=pl.col("path")))
-    unlisted = pl.DataFrame({"path": files}).join(votes, on="path", how="anti", maintain_order="left")
-    return Reading(tally(votes), rejections(unlisted, "nothing usable", pl.lit(f"not listed in {GROUND_TRUTH}")))
+    matched = match_files(votes, image_files(location, "abstract_0001.jpg and so on"), GROUND_TRUTH)
+    return Reading(tally(matched.images), matched.rejected)
 
 
 def _read_votes(file: Path, labels: Labels) -> pl.DataFrame:

@@ -18,6 +18,7 @@ def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
     Raises:
         EveError: there is no such folder or no image in it.
     """
-    paths = pl.DataFrame({"path": image_files(location, "images named <emotion>_<4 digits>.jpg")})
-    prefix = pl.col("path").str.extract(r"(?i)^([a-z]+)_\d{4}\.jpg$")
-    return spell_labels(paths.with_columns(label=prefix.fill_null(pl.col("path"))), labels, SYNONYMS)
+    files = image_files(location, "images named <emotion>_<4 digits>.jpg")
+    prefix = pl.col("path").str.extract(r"(?i)^([a-z]+)_\d{4}\.jpe?g$")
+    images, rejected = spell_labels(files.images.with_columns(label=prefix.fill_null(pl.col("path"))), labels, SYNONYMS)
+    return Reading(images, pl.concat([files.rejected, rejected]))

@@ -17,6 +17,6 @@ def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
     Raises:
         EveError: there is no such folder or no image in it.
     """
-    layout = f"folders of images named {', '.join(labels)}"
-    paths = pl.DataFrame({"path": image_files(location, layout)})
-    return spell_labels(paths.with_columns(label=pl.col("path").str.split("/").list.first()), labels)
+    files = image_files(location, f"folders of images named {', '.join(labels)}")
+    images, rejected = spell_labels(files.images.with_columns(label=pl.col("path").str.split("/").list.first()), labels)
+    return Reading(images, pl.concat([files.rejected, rejected]))

@@ -170,7 +170,7 @@ def filtered(request: Request) -> Reply:
 
 
 def data_url(content: bytes) -> str:
-    """Return an image file's own bytes as a data URL of its real media type."""
+    """Return an image file's own bytes as a data URL of its real media type; a camera's JPEG of several frames (MPO) goes as a JPEG."""
     with Image.open(io.BytesIO(content)) as opened:
-        media_type = opened.get_format_mimetype()
+        media_type = "image/jpeg" if opened.format == "MPO" else opened.get_format_mimetype()
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

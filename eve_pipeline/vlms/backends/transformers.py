@@ -5,69 +5,69 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from itertools import islice
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-from eve_pipeline.accelerator import pick_device, prepare_torch
+from eve_pipeline.accelerator import prepare_torch
 from eve_pipeline.pictures import to_rgb
 from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.batching import Halving, ahead, free_memory, is_out_of_memory
+from eve_pipeline.vlms.chats import check_chat_template, encode
+from eve_pipeline.vlms.checkpoints import Checkpoint, input_device, load_checkpoint
 from eve_pipeline.vlms.images import read_image
 from eve_pipeline.vlms.protocol import Reply, Request
 from eve_pipeline.vlms.registry import ModelEntry
-from eve_pipeline.vlms.revisions import unreachable
+from eve_pipeline.vlms.sampling import decoding
+
+MEMORY_ADVICE = (
+    "One image alone needs more memory than there is. Give the entry dtype: bfloat16 or fewer max_new_tokens, "
+    "or set EVE_DEVICE=auto (all GPUs, then memory) or EVE_DEVICE=cpu. "
+)
 
 
 @contextmanager
 def open_vlm(entry: ModelEntry, settings: Settings) -> Iterator["TransformersVlm"]:
     """Load the entry's checkpoint and release its memory afterwards."""
     prepare_torch()
-    import torch
     from transformers.utils.logging import disable_progress_bar
 
     if not sys.stderr.isatty():
         disable_progress_bar()
-    vlm = TransformersVlm.load(entry, settings)
+    checkpoint = load_checkpoint(entry, settings)
+    check_chat_template(checkpoint.processor, entry)
+    vlm = TransformersVlm(entry, checkpoint)
     try:
         yield vlm
     finally:
-        del vlm
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        del vlm, checkpoint
+        free_memory()
+
+
+class Question(NamedTuple):
+    """A request with its picture, read and upright."""
+
+    request: Request
+    image: Image.Image
+
+
+class Batch(NamedTuple):
+    """What a batch of requests came to before the model saw it; `inputs` is None where its tensors could not be made."""
+
+    questions: list[Question]
+    failed: list[Reply]
+    inputs: Any
 
 
 class TransformersVlm:
     """A loaded checkpoint; its processor's chat template turns an image and a question into the model's own prompt."""
 
-    def __init__(self, entry: ModelEntry, processor: Any, model: Any) -> None:  # noqa: ANN401 - transformers' Auto classes have no common type
+    def __init__(self, entry: ModelEntry, checkpoint: Checkpoint) -> None:
         self.entry = entry
-        self.processor = processor
-        self.model = model
-        self.processor.tokenizer.padding_side = "left"
-        if self.processor.tokenizer.pad_token is None:
-            self.processor.tokenizer.pad_token = self.processor.tokenizer.eos_token
-
-    @classmethod
-    def load(cls, entry: ModelEntry, settings: Settings) -> Self:
-        """Return the entry's model on the wanted device.
-
-        Raises:
-            EveError: neither the folder nor the hub nor its local cache has the checkpoint.
-        """
-        import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        device = pick_device(settings.device)
-        default = torch.bfloat16 if device.type == "cuda" else torch.float32
-        dtype = getattr(torch, entry.dtype) if entry.dtype else default
-        source = entry.path or entry.id
-        shared = {"revision": entry.revision, "trust_remote_code": entry.trust_remote_code}
-        try:
-            processor = AutoProcessor.from_pretrained(source, **shared)
-            model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, use_safetensors=True, **shared)
-        except (OSError, ValueError, KeyError) as error:
-            raise unreachable(entry, str(error)) from error
-        return cls(entry, processor, model.to(device).eval())
+        self.processor, self.model = checkpoint
+        self.answers = Halving(entry.limits.batch_size, self._answer, _give_up)
+        self.is_ahead = self.device_type != "cpu"  # where the model computes on the CPU, preparing beside it only slows it down
 
     @property
     def fingerprint(self) -> str:
@@ -76,83 +76,89 @@ class TransformersVlm:
         import transformers
 
         dtype = str(self.model.dtype).removeprefix("torch.")
-        return f"transformers {transformers.__version__}, torch {torch.__version__}, {self.model.device.type}, {dtype}"
+        return f"transformers {transformers.__version__}, torch {torch.__version__}, {self.device_type}, {dtype}"
+
+    @property
+    def device_type(self) -> str:
+        """Where the model computes: cpu, cuda or mps."""
+        import torch
+
+        return torch.device(input_device(self.model)).type
 
     def respond(self, requests: Sequence[Request]) -> Iterator[Reply]:
-        """Yield the replies batch by batch; an image that cannot be opened is a failed reply and leaves its batch."""
-        size = self.entry.limits.batch_size
-        ordered = sorted(requests, key=lambda request: len(request.prompt))
-        for start in range(0, len(ordered), size):
-            images: dict[Request, Image.Image] = {}
-            for request in ordered[start : start + size]:
-                try:
-                    images[request] = to_rgb(Image.open(io.BytesIO(read_image(request))))
-                except (OSError, Image.DecompressionBombError) as error:
-                    yield Reply.failed(request, error)
-            if images:
-                yield from self._try_batch(images)
+        """Yield the replies batch by batch; an image that cannot be opened is a failed reply and leaves its batch.
 
-    def _try_batch(self, images: dict[Request, Image.Image]) -> list[Reply]:
+        Requests of like length and size share a batch, so that little of it is padding; the longest come first, so that
+        memory runs out soon or never.
+        """
+        ordered = sorted(requests, key=lambda request: (len(request.prompt), request.width, request.height), reverse=True)
+        for batch in (ahead if self.is_ahead else map)(self._prepare, self._batches(ordered)):
+            yield from batch.failed
+            if batch.questions:
+                prepared = batch if batch.inputs is not None else None
+                yield from self.answers(batch.questions, prepared and (lambda batch=batch: self._answer(batch.questions, batch.inputs)))
+
+    def _batches(self, requests: Sequence[Request]) -> Iterator[Sequence[Request]]:
+        remaining = iter(requests)
+        while batch := list(islice(remaining, self.answers.size)):  # a size that is smaller once memory ran out
+            yield batch
+
+    def _prepare(self, requests: Sequence[Request]) -> Batch:
+        questions, failed = [], []
+        for request in requests:
+            try:
+                questions.append(Question(request, to_rgb(Image.open(io.BytesIO(read_image(request))))))
+            except (OSError, Image.DecompressionBombError) as error:
+                failed.append(Reply.failed(request, error))
         try:
-            return list(self._respond_batch(images))
-        except Exception as error:  # noqa: BLE001 - what one batch does must not stop the others
-            return [Reply.failed(request, f"{type(error).__name__}: {error}") for request in images]
+            return Batch(questions, failed, self._encode(questions) if questions else None)
+        except Exception:  # noqa: BLE001 - raised again where the batch is answered, and told there
+            return Batch(questions, failed, None)
 
-    def _respond_batch(self, images: dict[Request, Image.Image]) -> Iterator[Reply]:
+    def _encode(self, questions: Sequence[Question]) -> Any:  # noqa: ANN401 - transformers' BatchFeature
+        return encode(self.processor, [question.request.prompt for question in questions], [question.image for question in questions])
+
+    def _answer(self, questions: Sequence[Question], inputs: Any = None) -> list[Reply]:  # noqa: ANN401 - transformers' BatchFeature
         started = time.perf_counter()
-        inputs = self._inputs(images)
+        inputs = self._encode(questions) if inputs is None else inputs
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
-        outputs = self._generate(inputs, seed=int(next(iter(images)).request_key[:8], 16))
-        texts = self.processor.batch_decode(outputs, skip_special_tokens=True)
-        latency_ms = (time.perf_counter() - started) * 1000 / len(images)
-        for request, text, tokens, length in zip(images, texts, outputs.tolist(), prompt_tokens, strict=True):
-            n_new, is_stopped = self._length(tokens)
-            yield Reply(
-                request_key=request.request_key,
+        seeds = [int(question.request.request_key[:8], 16) for question in questions]
+        replies = [self._until_stop(tokens) for tokens in self._generate(inputs, seeds)]
+        texts = self.processor.batch_decode([reply[0] for reply in replies], skip_special_tokens=True)
+        latency_ms = (time.perf_counter() - started) * 1000 / len(questions)
+        return [
+            Reply(
+                request_key=question.request.request_key,
                 text=text.strip(),
                 finish_reason="stop" if is_stopped else "length",
                 delivery="received",
                 served_model=self.entry.id,
                 system_fingerprint=self.fingerprint,
-                prompt_tokens=length,
-                completion_tokens=n_new,
+                prompt_tokens=n_prompt,
+                completion_tokens=len(tokens) + is_stopped,
                 latency_ms=latency_ms,
             )
-
-    def _inputs(self, images: dict[Request, Image.Image]) -> Any:  # noqa: ANN401 - transformers' BatchFeature is untyped
-        conversations = [
-            [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": request.prompt}]}]
-            for request, image in images.items()
+            for question, text, (tokens, is_stopped), n_prompt in zip(questions, texts, replies, prompt_tokens, strict=True)
         ]
-        return self.processor.apply_chat_template(
-            conversations,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            processor_kwargs={"padding": True, "return_tensors": "pt"},
-        ).to(self.model.device, dtype=self.model.dtype)
 
-    def _generate(self, inputs: Any, seed: int) -> Any:  # noqa: ANN401 - tensors in a BatchFeature
-        """Return the new tokens, shape (batch, tokens)."""
+    def _generate(self, inputs: Any, seeds: Sequence[int]) -> list[list[int]]:  # noqa: ANN401 - transformers' BatchFeature
+        """Return the new tokens of each row; rows that stop early are filled up."""
         import torch
 
-        parameters = self.entry.parameters
-        torch.manual_seed(seed)
-        sampling: dict[str, Any] = {"temperature": parameters.temperature, "top_p": parameters.top_p}
-        if self.entry.is_greedy:
-            decoding = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        else:
-            decoding = {name: value for name, value in sampling.items() if value is not None}
-            decoding |= {"do_sample": True} if decoding else {}
+        inputs = inputs.to(input_device(self.model), dtype=self.model.dtype)
         with torch.inference_mode():
-            tokens = self.model.generate(**inputs, max_new_tokens=parameters.max_new_tokens, **decoding)
-        return tokens[:, inputs["input_ids"].shape[1] :]
+            tokens = self.model.generate(**inputs, **decoding(self.entry, self.model, seeds))
+        new: list[list[int]] = tokens[:, inputs["input_ids"].shape[1] :].tolist()
+        return new
 
-    def _length(self, tokens: list[int]) -> tuple[int, bool]:
-        """Return the number of tokens up to the first that ends a reply, and whether there is one."""
+    def _until_stop(self, tokens: list[int]) -> tuple[list[int], bool]:
+        """Return the tokens before the first that ends a reply, and whether there is one."""
         ends = self.model.generation_config.eos_token_id
         stops = {ends} if isinstance(ends, int) else set(ends or ())
-        for position, token in enumerate(tokens):
-            if token in stops:
-                return position + 1, True
-        return len(tokens), False
+        stop = next((position for position, token in enumerate(tokens) if token in stops), None)
+        return tokens[:stop], stop is not None
+
+
+def _give_up(question: Question, error: Exception) -> Reply:
+    advice = MEMORY_ADVICE if is_out_of_memory(error) else ""
+    return Reply.failed(question.request, f"{type(error).__name__}: {advice}{error}")

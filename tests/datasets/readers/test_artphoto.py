@@ -4,6 +4,7 @@ import pytest
 
 from eve_pipeline.datasets.readers.artphoto import read
 from eve_pipeline.errors import EveError
+from tests.datasets.layouts import artphoto
 
 MIKELS = ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness")
 
@@ -43,3 +44,14 @@ def test_no_images(tmp_path: Path, entry):
     (tmp_path / "ReadMe.rtf").write_text("{}")
     with pytest.raises(EveError, match=r"Expected images named <emotion>_<4 digits>\.jpg in .*; found .* with ReadMe\.rtf"):
         read(tmp_path, entry(), MIKELS)
+
+
+def test_a_wrong_folder(tmp_path: Path, entry):
+    with pytest.raises(EveError, match=r"Expected images named <emotion>_<4 digits>\.jpg in .*absent; found an empty folder"):
+        read(tmp_path / "absent", entry(), MIKELS)
+
+
+def test_the_whole_dataset_in_its_layout(tmp_path: Path, entry):
+    images, rejected = read(artphoto(tmp_path), entry(), MIKELS)
+    assert sorted(images["label"]) == sorted([*MIKELS, *MIKELS])
+    assert rejected.is_empty()

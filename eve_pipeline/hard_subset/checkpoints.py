@@ -1,0 +1,66 @@
+"""What a scoring has done so far, so that a killed one goes on: one file a training in EVE_HOME/checkpoints/<dataset>/<run>."""
+
+import hashlib
+import json
+import pickle
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from ulid import ULID
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import Settings
+
+State = dict[str, Any]  # tensors, numbers and text, in lists and dictionaries: what torch.load reads without running code
+LIBRARIES = ("numpy", "pillow", "scikit-learn", "timm", "torch", "torchvision")
+
+
+class Checkpoints(NamedTuple):
+    """The states of one scoring by name; another classifier, other images, versions or another kind of device have another folder."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, classifier: str, labelled: pl.DataFrame, device: str, settings: Settings) -> "Checkpoints":
+        """Return those of a classifier (its identity) on some images (dataset, image_id, sha256, label; one dataset's)."""
+        rows = labelled.select("image_id", "sha256", "label").sort("image_id").write_csv()
+        run = [classifier, device, rows, [version(library) for library in LIBRARIES]]
+        digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
+        return cls(_folder(labelled["dataset"][0], settings) / digest)
+
+    def save(self, name: str, state: State) -> None:
+        """Replace a state, whole or not at all."""
+        import torch
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{name}.{ULID()}.tmp"
+        try:
+            torch.save(state, temporary)
+            temporary.replace(self.folder / f"{name}.pt")
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def load(self, name: str) -> State | None:
+        """Return a state, None where it was never saved; `EveError` names a damaged file."""
+        import torch
+
+        file = self.folder / f"{name}.pt"
+        if not file.exists():
+            return None
+        try:
+            state: State = torch.load(file, map_location="cpu", weights_only=True)
+        except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+            raise EveError(f"{file} is damaged: {error}", "Delete it; the training that it is of starts again.") from error
+        return state
+
+
+def remove_checkpoints(dataset: str, settings: Settings) -> None:
+    """Remove a dataset's checkpoints, also those of other settings, which nobody goes on with."""
+    shutil.rmtree(_folder(dataset, settings), ignore_errors=True)
+
+
+def _folder(dataset: str, settings: Settings) -> Path:
+    return settings.home / "checkpoints" / dataset

@@ -1,0 +1,59 @@
+"""How commands speak: tables on standard output, errors as two sentences."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Literal, ParamSpec
+
+import polars as pl
+import typer
+from pydantic import ValidationError
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import Settings
+
+Arguments = ParamSpec("Arguments")
+WHOLE_WORDS = 30  # up to this length a value is not broken over lines
+
+
+def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Show an `EveError` as its two sentences and exit with 1."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            _check_settings()
+            command(*args, **kwargs)
+        except EveError as error:
+            console = Console(stderr=True)
+            console.print(f"[bold red]Error:[/] {escape(error.problem)}", highlight=False)
+            console.print(error.hint, highlight=False, markup=False)
+            raise typer.Exit(1) from error
+
+    return run
+
+
+def _check_settings() -> None:
+    try:
+        Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"EVE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise EveError(f"The environment is not valid: {wrong}", "Correct or unset the variable.") from error
+
+
+def show(frame: pl.DataFrame, title: str = "") -> None:
+    """Print a frame as a table, floats with three digits."""
+    rows = [
+        ["" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in frame.iter_rows()
+    ]
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for number, (name, dtype) in enumerate(frame.schema.items()):
+        longest = max(map(len, [*name.split(), *(row[number] for row in rows)]))
+        justify: Literal["left", "right"] = "right" if dtype.is_numeric() else "left"
+        table.add_column(name, justify=justify, overflow="fold", min_width=min(longest, WHOLE_WORDS))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console().print(table)
