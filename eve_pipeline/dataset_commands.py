@@ -81,9 +81,8 @@ def prepare(name: Annotated[str, typer.Argument(help="Key of the dataset.")]) ->
 
 def _tell_added(entry: "DatasetEntry") -> None:
     subsets = f" with {' and '.join(entry.subsets[1:])}" if entry.subsets[1:] else ""
-    Console().print(
-        f"Added dataset {entry.key!r}{subsets}. Ask a model about it: eve run --dataset {entry.key} --model demo-llava-base --prompt simple"
-    )
+    command = f"eve run --dataset {entry.key} --model demo-llava-base --prompt simple"
+    Console().print(f"Added dataset {entry.key!r}{subsets}. Ask a model about it: {command}", soft_wrap=True)  # to be copied in one piece
 
 
 def prepare_and_tell(entry: "DatasetEntry", settings: Settings) -> None:

@@ -9,6 +9,7 @@ import yaml
 from eve_pipeline.datasets.archives import is_archive, unpack, unpacked
 from eve_pipeline.datasets.public import public_datasets
 from eve_pipeline.datasets.readers import find_reader, read_dataset, reader_names
+from eve_pipeline.datasets.reading import is_text, printable
 from eve_pipeline.datasets.registry import DatasetEntry, dataset_entries
 from eve_pipeline.datasets.subsets import HAS_TRUTH
 from eve_pipeline.errors import EveError
@@ -83,7 +84,12 @@ def _known_fields(key: str, reader: str | None, settings: Settings, *, hard_subs
 
 
 def _location(key: str, path: Path, settings: Settings) -> Path:
-    location = path.expanduser().resolve()
+    try:
+        location = path.expanduser().resolve()
+    except RuntimeError as error:  # ~ of an unknown user, links in a circle
+        raise EveError(f"{path} leads nowhere: {error}", "Correct the dataset's path.") from error
+    if not is_text(str(location)):
+        raise EveError(f"The name {printable(str(location))} is not UTF-8, and no table can hold it", "Rename the file or folder.")
     if not is_archive(location):
         return location
     folder, there = settings.home / "datasets" / "files" / key, dataset_entries(settings).get(key)

@@ -38,6 +38,7 @@ class Member(NamedTuple):
     n_bytes: int
     is_link: bool = False
     is_encrypted: bool = False
+    is_folder: bool = False
 
 
 def is_archive(path: Path) -> bool:
@@ -61,14 +62,16 @@ def unpack(archive: Path, folder: Path, limits: Limits = Limits()) -> Path:  # n
     """Return the folder below `folder`, named by the archive's digest, with its files; the same archive is unpacked once.
 
     Raises:
-        EveError: the archive is damaged or encrypted, a member would leave the folder or is a link, or it holds more than `limits`, or than
-            the disk has room for; nothing of it stays.
+        EveError: the archive is damaged or encrypted, has a file twice, a member would leave the folder or is a link, or it holds more than
+            `limits`, or than the disk has room for; nothing of it stays.
     """
     target = unpacked(archive, folder)
     if target.is_dir():
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
+        if target.is_dir():  # unpacked by another process meanwhile
+            return target
         partial = folder / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -103,16 +106,18 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
 
 
 def _of_zip(info: zipfile.ZipInfo) -> Member:
-    return Member(info.filename, info.file_size, stat.S_ISLNK(info.external_attr >> 16), bool(info.flag_bits & 1))
+    return Member(
+        info.filename, info.file_size, stat.S_ISLNK(info.external_attr >> 16), bool(info.flag_bits & 1), info.filename.endswith("/")
+    )
 
 
 def _of_tar(info: tarfile.TarInfo) -> Member:
-    return Member(info.name, info.size, not (info.isreg() or info.isdir()))
+    return Member(info.name, info.size, not (info.isreg() or info.isdir()), is_folder=info.isdir())
 
 
 def _require_harmless(archive: Path, members: Iterator[Member], allowed: Limits) -> None:
     """Look at every name and size before anything is written; both formats never yield more than the size they state."""
-    n_bytes = 0
+    n_bytes, names = 0, set[str]()
     for number, member in enumerate(members, start=1):
         n_bytes += member.n_bytes
         path = PurePosixPath(member.name)
@@ -120,6 +125,7 @@ def _require_harmless(archive: Path, members: Iterator[Member], allowed: Limits)
             f"{member.name!r} leads out of the folder": path.is_absolute() or ".." in path.parts or path.parts[:1] == ("~",),
             f"{member.name!r} is a link or device": member.is_link,
             f"{member.name!r} is encrypted": member.is_encrypted,
+            f"it has several files {member.name!r}, of which only the last would stay": not member.is_folder and str(path) in names,
             f"it has more than {allowed.members} files": number > allowed.members,
             f"its files need more than {allowed.n_bytes} bytes, more than the disk has or an honest archive of its size": n_bytes
             > allowed.n_bytes,
@@ -127,3 +133,4 @@ def _require_harmless(archive: Path, members: Iterator[Member], allowed: Limits)
         for problem, is_so in wrong.items():
             if is_so:
                 raise EveError(f"{archive} is not unpacked: {problem}", "Unpack it yourself if you trust it, and give the folder.")
+        names.add(str(path))

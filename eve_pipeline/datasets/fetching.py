@@ -73,11 +73,13 @@ def _transfer(client: httpx2.Client, url: str, partial: Path, version: Path) -> 
         if is_rest and not (_version(response) in {known, ""} and response.headers.get("Content-Range", "").startswith(f"bytes {first}-")):
             partial.unlink()
             raise httpx2.RemoteProtocolError("the server continued another file than the one that was begun")
-        first = first if is_rest else 0
+        if not is_rest:
+            partial.unlink(missing_ok=True)  # before its version is forgotten: a kill between the two would join two versions
+            first = 0
         version.write_text(_version(response), encoding="utf-8")
         length = response.headers.get("Content-Length")
         advance = stack.enter_context(transfer_bar(f"Downloading {url}", first, first + int(length) if length else None))
-        stream = stack.enter_context(partial.open("ab" if is_rest else "wb"))
+        stream = stack.enter_context(partial.open("ab"))
         for chunk in response.iter_raw():
             stream.write(chunk)
             advance(len(chunk))

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
+from eve_pipeline.datasets.reading import printable
 from eve_pipeline.pictures import has_known_tones, orientation
 
 MIN_SIDE: Final = 16
@@ -74,16 +75,16 @@ class ImageFolder:
                 return earlier
             return _read(file, located)
         except (FileNotFoundError, NotADirectoryError) as error:
-            return Check(path, reason="missing", detail=f"no file {error.filename}")
+            return Check(path, reason="missing", detail=f"no file {printable(str(error.filename))}")
         except Exception as error:  # noqa: BLE001 - one file must not end the run, whatever its name or its disk does
             return Check(path, reason="unreadable", detail=f"{type(error).__name__}: {error}")
 
     def _locate(self, path: str, file: Path) -> Check:
         if not str(file).startswith(self._inside):
-            return Check(path, reason="outside the folder", detail=f"leads to {file}")
+            return Check(path, reason="outside the folder", detail=f"leads to {printable(str(file))}")
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device would be read for ever
-            return Check(path, reason="not a file", detail=f"{file} is a {_kind(status.st_mode)}")
+            return Check(path, reason="not a file", detail=f"{printable(str(file))} is a {_kind(status.st_mode)}")
         if status.st_size > MAX_BYTES:
             return Check(path, reason="too large", detail=f"{status.st_size} bytes, more than {MAX_BYTES}")
         return Check(path, status.st_size, status.st_mtime_ns)

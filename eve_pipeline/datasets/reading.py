@@ -63,23 +63,23 @@ def image_files(folder: Path, layout: str) -> Reading:
         images with path (relative to the folder) alone; files whose name is not UTF-8, which no table can hold, are rejected.
 
     Raises:
-        EveError: there is no such folder, or no such file in it; `layout` says what was expected.
+        EveError: there is no such folder, or no such file in it (`layout` says what was expected), or a folder in it cannot be listed.
     """
     names = sorted(_relative_files(folder))
     if not names:
         found = found_in(folder if folder.exists() else folder.parent)
         raise EveError(f"Expected {layout} in {folder}; found {found}", "Correct the dataset's path.")
-    odd = [name for name in names if not _is_text(name)]
+    odd = [name for name in names if not is_text(name)]
     rejected = pl.DataFrame({"path": [printable(name) for name in odd]}, schema={"path": pl.String})
     detail = pl.lit("the name of the file is not UTF-8; rename it")
     return Reading(
-        pl.DataFrame({"path": [name for name in names if _is_text(name)]}, schema={"path": pl.String}),
+        pl.DataFrame({"path": [name for name in names if is_text(name)]}, schema={"path": pl.String}),
         rejections(rejected, "unreadable name", detail),
     )
 
 
 def _relative_files(folder: Path) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         place = os.path.relpath(parent, folder)
         links = [name for name in folders if os.path.islink(f"{parent}/{name}")]  # noqa: PTH114 - a hundred thousand times
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
@@ -88,13 +88,20 @@ def _relative_files(folder: Path) -> Iterator[str]:
                 yield name if place == "." else f"{place}/{name}"
 
 
+def _refuse(error: OSError) -> None:
+    """Stop at a folder that cannot be listed, whose files would be skipped in silence; one that is not there is named elsewhere."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise EveError(f"The folder {error.filename} cannot be listed: {error.strerror}", "Make it readable, or move it away.") from error
+
+
 def _may_be_image(name: str) -> bool:
     lower = name.lower()
     is_note = lower.startswith((".", "__macosx", "readme")) or lower == "thumbs.db"
     return not is_note and os.path.splitext(lower)[1] not in _SIDE_SUFFIXES  # noqa: PTH122 - a hundred thousand times
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a name can be written in UTF-8, as tables hold it."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 

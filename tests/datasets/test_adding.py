@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,10 @@ def test_the_name_of_another_dataset_s_subset_is_taken(ratings: Path, settings: 
         ("mine", "manifest", "ratings.csv", {"rating_scale": (1, 3)}, "outside 1 to 3"),
         ("mine", "manifest", "ratings.csv", {"rating_scale": (7, 1)}, "rating_scale is \\[lowest, highest\\]"),
         ("mine", "manifest", "ratings.csv", {"rating_scale": (1, 7), "labels": "mikel"}, "(?s)list 'mikel'.*list them under labels: in"),
-        ("mine", "manifest", "absent.csv", {"rating_scale": (1, 7)}, "found .* with a.jpg, ratings.csv"),
-        ("mine", "folder", "", {}, "no image that can be used, 1 rejected, the first: a.jpg: 'a.jpg' is none of"),
+        ("mine", "manifest", "absent.csv", {"rating_scale": (1, 7)}, "found .* with a.jpg, circle, ratings.csv"),
+        ("mine", "folder", "", {}, "no image that can be used, 2 rejected, the first: a.jpg: 'a.jpg' is none of"),
+        ("mine", "folder", "circle", {}, "circle leads nowhere: Symlink loop"),
+        ("mine", "folder", os.fsdecode(b"\xff"), {}, r"The name .*\\xff is not UTF-8"),
         ("mine", "mainfest", "ratings.csv", {}, "no reader 'mainfest'"),
         ("Not a key", "manifest", "ratings.csv", {"rating_scale": (1, 7)}, "'Not a key' is not valid"),
     ],
@@ -87,9 +90,15 @@ def test_the_name_of_another_dataset_s_subset_is_taken(ratings: Path, settings: 
 def test_what_cannot_be_read_is_refused_and_nothing_is_written(
     ratings: Path, settings: Settings, key: str, reader: str, name: str, options: dict, problem: str
 ):
+    (ratings.parent / "circle").symlink_to("circle")
     with pytest.raises(EveError, match=problem):
         add_dataset(key, reader, ratings.parent / name, settings, **options)
     assert written(settings) == []
+
+
+def test_the_home_of_an_unknown_user_leads_nowhere(settings: Settings):
+    with pytest.raises(EveError, match="~nobody-of-this-name/a leads nowhere"):
+        add_dataset("mine", "folder", Path("~nobody-of-this-name/a"), settings)
 
 
 @pytest.mark.parametrize(

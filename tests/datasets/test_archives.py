@@ -3,6 +3,7 @@ import io
 import stat
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_the_same_archive_is_unpacked_once_and_another_beside_it(tmp_path: Path)
     assert unpack(zip_of(tmp_path / "a.zip", {"1.jpg": b"2"}), tmp_path / "files") != first
 
 
+def test_several_may_unpack_the_same_archive_at_once(tmp_path: Path):
+    archive = zip_of(tmp_path / "a.zip", {f"{number}.jpg": b"1" for number in range(500)})
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(lambda _: unpack(archive, tmp_path / "files"), range(8)))
+    assert len(left(folders.pop())) == 500
+    assert not folders
+
+
 def test_what_a_killed_unpacking_left_is_cleared_away(tmp_path: Path):
     (tmp_path / "files" / ".partial" / "half").mkdir(parents=True)
     folder = unpack(zip_of(tmp_path / "a.zip", {"1.jpg": b"1"}), tmp_path / "files")
@@ -101,6 +110,28 @@ def test_links_in_a_zip_are_refused(tmp_path: Path):
         archive.writestr(link, "/etc/passwd")
     with pytest.raises(EveError, match=r"'link\.jpg' is a link or device"):
         unpack(tmp_path / "a.zip", tmp_path / "files")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("second", ["top/1.jpg", "top//1.jpg", "top/./1.jpg"])
+@pytest.mark.parametrize("suffix", [".zip", ".tgz"])
+def test_a_file_that_would_replace_another_is_refused(tmp_path: Path, suffix: str, second: str):
+    archive, names = tmp_path / f"a{suffix}", ["top/1.jpg", second]
+    if suffix == ".zip":
+        with zipfile.ZipFile(archive, "w") as file:
+            for name in names:
+                file.writestr(name, name)
+    else:
+        tar_of(archive, *((tar_info(name), b"1") for name in names))
+    with pytest.raises(EveError, match=r"it has several files 'top/.*1\.jpg', of which only the last would stay"):
+        unpack(archive, tmp_path / "files")
+    assert left(tmp_path / "files") == []
+
+
+def test_a_folder_that_is_named_twice_is_no_harm(tmp_path: Path):
+    folder = {"type": tarfile.DIRTYPE, "mode": 0o755}
+    archive = tar_of(tmp_path / "a.tgz", *((tar_info(name, **folder), b"") for name in ("top", "top/")), (tar_info("top/1.jpg"), b"1"))
+    assert left(unpack(archive, tmp_path / "files")) == ["top", "top/1.jpg"]
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tgz"])

@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+from eve_pipeline.datasets.earlier_checks import to_frame
 from eve_pipeline.datasets.image_file import FORMATS, MAX_BYTES, MAX_PIXELS, ImageFolder
 
 NOBODY = 65534
@@ -311,6 +312,14 @@ def test_an_earlier_check_stands_while_size_and_time_are_the_same(tmp_path: Path
     assert folder.check("a.bmp", first).detail == "an empty file"
     file.unlink()
     assert folder.check("a.bmp", first).reason == "missing"
+
+
+def test_a_link_to_a_name_that_is_not_utf_8_is_told_in_text(tmp_path: Path):
+    (tmp_path / "out.jpg").symlink_to(os.fsdecode(b"/absent/\xff.jpg"))
+    (tmp_path / "in.jpg").symlink_to(os.fsdecode(b"\xff.jpg"))
+    found = to_frame(ImageFolder(tmp_path).check(name) for name in ("out.jpg", "in.jpg"))
+    assert found["reason"].to_list() == ["outside the folder", "missing"]
+    assert found["detail"].str.ends_with("\\xff.jpg").all()
 
 
 def test_an_earlier_check_does_not_let_a_link_out(tmp_path: Path, paint):

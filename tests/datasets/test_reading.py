@@ -32,6 +32,18 @@ def test_no_suffix_hides_a_file(tmp_path: Path):
     assert image_files(tmp_path, "images").images["path"].to_list() == names
 
 
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, paint):
+    paint(tmp_path / "1.jpg")
+    place, names = os.open(tmp_path, os.O_RDONLY), ["d" * 250] * 17  # longer than any path that Linux takes
+    for name in names:
+        os.mkdir(name, dir_fd=place)
+        outer, place = place, os.open(name, os.O_RDONLY, dir_fd=place)
+        os.close(outer)
+    os.close(place)
+    with pytest.raises(EveError, match=r"The folder .*ddd cannot be listed: File name too long"):
+        image_files(tmp_path, "images")
+
+
 def test_a_link_to_a_folder_is_listed_and_not_followed(tmp_path: Path, paint):
     paint(tmp_path / "elsewhere" / "1.jpg")
     (tmp_path / "root").mkdir()

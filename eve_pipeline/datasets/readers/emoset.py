@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from eve_pipeline.datasets.reading import Reading, image_files, match_files, rejections, require_file, spell_labels
+from eve_pipeline.datasets.reading import Reading, image_files, is_text, match_files, rejections, require_file, spell_labels
 from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.emotions.label_sets import Labels
 from eve_pipeline.errors import EveError
@@ -58,7 +58,7 @@ def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
 def _read_split(file: Path) -> pl.DataFrame:
     try:
         content = json.loads(file.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EveError(f"{file} is not JSON: {error}", "Get the file again.") from error
     if not isinstance(content, list):
         raise EveError(f"{file} is not a list of rows [emotion, image, annotation]", "Get the file again, or correct the dataset's path.")
@@ -69,7 +69,7 @@ def _read_split(file: Path) -> pl.DataFrame:
 
 def _parse_row(row: object, number: int, file: Path) -> tuple[str, str, str]:
     """Return emotion, image and annotation; the annotation is the .json file, and the image stands before it."""
-    cells = [cell for cell in row if isinstance(cell, str)] if isinstance(row, list) and len(row) in _WIDTHS else []
+    cells = [cell for cell in row if isinstance(cell, str) and is_text(cell)] if isinstance(row, list) and len(row) in _WIDTHS else []
     last = next((index for index, cell in enumerate(cells) if cell.lower().endswith(".json")), 0)
     if last < 2:  # noqa: PLR2004 - emotion and image stand before it
         raise EveError(
@@ -90,14 +90,15 @@ def _read_annotation(location: Path, name: str) -> Annotation:
         return Annotation(reason="outside the folder", detail="annotation; its image is used without attributes")
     try:
         content = json.loads((location / name).read_bytes())
+        attributes = json.dumps(content, ensure_ascii=False).encode().decode()  # half a surrogate pair, which no table can hold, raises
     except FileNotFoundError:
         return Annotation(reason="missing", detail="no such annotation; its image is used without attributes")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Annotation(reason="unreadable", detail=f"annotation: {error}; its image is used without attributes")
     if not isinstance(content, dict):
         return Annotation(reason="unreadable", detail="annotation: not a JSON object; its image is used without attributes")
     emotion = content.get("emotion")
-    return Annotation(json.dumps(content, ensure_ascii=False), emotion if isinstance(emotion, str) else None)
+    return Annotation(attributes, emotion if isinstance(emotion, str) else None)
 
 
 def _agreeing(images: pl.DataFrame, labels: Labels) -> Reading:

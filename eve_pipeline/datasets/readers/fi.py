@@ -107,17 +107,21 @@ def _read_csv(file: Path) -> pl.DataFrame:
         table = table.rename(dict(zip(table.columns, _COLUMNS, strict=True)))
         cells = table.with_columns(pl.all().str.strip_chars()).with_row_index()
         typed = cells.with_columns(pl.col(name).cast(dtype, strict=False) for name, dtype in _COLUMNS.items())
+        typed = typed.with_columns(name=pl.col("url").map_elements(_file_name, return_dtype=pl.String))
     except pl.exceptions.PolarsError as error:
         raise EveError(f"{file} is not a table of judgements: {error}", "Get the file again.") from error
-    wrong = typed.filter(pl.col("disagree").is_null() | pl.col("agree").is_null() | ~pl.col("url").str.contains("/").fill_null(value=False))
+    wrong = typed.filter(pl.any_horizontal(pl.col("disagree", "agree", "name").is_null()))
     for index in wrong["index"]:
         raise EveError(
             f"Row {index} of {file} (from 0) is not _, url, disagree, agree: {', '.join(map(str, table.row(index)))}",
             "The file has no header, and its last two columns are numbers; get it again.",
         )
-    name = pl.col("url").map_elements(_file_name, return_dtype=pl.String)
-    return typed.select(name=name, url="url", disagree="disagree", agree="agree")
+    return typed.select("name", "url", "disagree", "agree")
 
 
-def _file_name(url: str) -> str:
-    return PurePosixPath(unquote(urlsplit(url).path)).name.casefold()
+def _file_name(url: str) -> str | None:
+    """Return the name of the file that a link leads to, or None for what is no link."""
+    try:
+        return PurePosixPath(unquote(urlsplit(url).path)).name.casefold() if "/" in url else None
+    except ValueError:
+        return None

@@ -48,10 +48,15 @@ def test_an_annotation_that_cannot_be_read_costs_the_attributes_and_is_told(tmp_
     (folder / "fear_00000.json").unlink()
     (folder / "fear_00001.json").write_text("{")
     (folder / "fear_00002.json").write_text("[1]")
+    (tmp_path / "annotation" / "awe" / "awe_00000.json").write_text("[" * 100_000)
+    (tmp_path / "annotation" / "awe" / "awe_00001.json").write_text(r'{"scene": "\ud800"}')
     images, rejected = read(tmp_path, entry(), MIKELS)
     assert images.height == 24
-    assert images.filter(images["attributes"].is_null())["path"].to_list() == [f"image/fear/fear_0000{n}.jpg" for n in range(3)]
-    assert rejected.select("path", "reason").rows() == [
+    without = {f"image/fear/fear_0000{n}.jpg" for n in range(3)} | {f"image/awe/awe_0000{n}.jpg" for n in range(2)}
+    assert set(images.filter(images["attributes"].is_null())["path"]) == without
+    assert rejected.sort("path").select("path", "reason").rows() == [
+        ("annotation/awe/awe_00000.json", "unreadable"),
+        ("annotation/awe/awe_00001.json", "unreadable"),
         ("annotation/fear/fear_00000.json", "missing"),
         ("annotation/fear/fear_00001.json", "unreadable"),
         ("annotation/fear/fear_00002.json", "unreadable"),
@@ -128,6 +133,8 @@ def test_a_wrong_folder_and_no_images_are_named(tmp_path: Path, entry):
         ('[["fear", "image/fear/1.jpg", "a.json"], ["fear", 3, "a.json"]]', r"Row 1 of .* is neither .*3"),
         ('[["fear", "1", "2", "a.jpg", "a.json"]]', r"Row 0 of"),
         ('["fear"]', r"Row 0 of"),
+        (r'[["fear", "image/\ud800.jpg", "a.json"]]', r"Row 0 of .*ud800"),
+        ("[" * 100_000, r"val\.json is not JSON"),
     ],
 )
 def test_a_split_that_is_laid_out_otherwise_is_named(tmp_path: Path, entry, content: str, problem: str):

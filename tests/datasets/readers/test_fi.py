@@ -112,6 +112,7 @@ def test_a_csv_file_of_no_emotion_is_rejected_as_a_whole(tmp_path: Path, entry):
         ("_,url,disagree,agree\n0,https://a/b.jpg,1,4\n", r"Row 0 of .*awe_200\.csv \(from 0\) is not _, url.*url, disagree, agree"),
         ("0,https://a/b.jpg,1,4\n1,https://a/c.jpg,many,4\n", r"Row 1 of .*many"),
         ("0,no link,1,4\n", r"Row 0 of .*no link"),
+        ("0,https://[a/b.jpg,1,4\n", r"Row 0 of .*https://\[a/b\.jpg"),
         ("0,https://a/b.jpg,1\n", r"Expected the columns _, url, disagree, agree in .*awe_200\.csv; found 3 columns"),
         ("", r"awe_200\.csv is not a table of judgements"),
     ],
