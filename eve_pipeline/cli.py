@@ -207,7 +207,12 @@ def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> N
     from eve_pipeline.orchestration.instance import dagster_home
 
     settings = Settings()
-    environment = os.environ | {"EVE_HOME": str(settings.home), "DAGSTER_HOME": str(dagster_home(settings)), "DO_NOT_TRACK": "1"}
+    environment = os.environ | {
+        "EVE_HOME": str(settings.home),
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "DO_NOT_TRACK": "1",
+        "PYTHONSAFEPATH": "1",  # else a user's file in the working directory stands for a module of that name
+    }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from eve_pipeline.errors import EveError
 
@@ -20,9 +20,11 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for name, _ in node.value:
-            if name.value in seen and isinstance(name, yaml.ScalarNode):
+            if not isinstance(name, yaml.ScalarNode):
+                continue
+            if name.value in seen:
                 raise yaml.constructor.ConstructorError(problem=f"the key {name.value!r} comes twice", problem_mark=name.start_mark)
-            seen.add(str(name.value))
+            seen.add(name.value)
         return super().construct_mapping(node, deep)
 
 
@@ -30,7 +32,7 @@ def read_yaml(path: Path) -> object:
     """Return the parsed content of a YAML file; `EveError` names the file and line that cannot be parsed."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise EveError(f"{path} cannot be read: {error}", "Correct the file; it must be valid YAML in UTF-8.") from error
 
 
@@ -44,11 +46,10 @@ def parse_entry(kind: type[Entry], key: str, content: object, source: Path, with
     """
     fields = content if isinstance(content, Mapping) else {"": content}
     try:
-        TypeAdapter(Key).validate_python(key)
         return kind.model_validate({**fields, "key": key}, context={"folder": source.resolve().parent})
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'key'}: {e['msg']}{_line(source, (*within, *e['loc']))}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'entry'}: {e['msg']}{_line(source, (*within, *e['loc']))}" for e in error.errors()
         )
         raise EveError(
             f"{source}: entry {key!r} is not valid: {wrong}",

@@ -8,6 +8,7 @@ counts as (
     select
         images.label,
         count(*) as n,
+        count(scores.p_true) as n_scored,
         count_if(scores.p_true < $threshold)::bigint as n_hard,
         count(items.image_id) as n_drawn
     from raw.images as images
@@ -22,11 +23,12 @@ counts as (
 select
     label,
     n,
+    n_scored,
     n_hard,
     n_drawn,
-    round(n_hard / n, 3) as hard_rate,
+    round(n_hard / nullif(n_scored, 0), 3) as hard_rate,
     round(n / sum(n) over (), 3) as share,
     round(n_hard / nullif(sum(n_hard) over (), 0), 3) as share_of_hard,
     round(n_drawn / nullif(sum(n_drawn) over (), 0), 3) as share_of_drawn
 from counts
-order by hard_rate desc, label
+order by hard_rate desc nulls last, label

@@ -92,7 +92,7 @@ def test_a_file_that_is_no_mapping(tmp_path: Path):
         read_file(Pet, [tmp_path / "pets.yaml"])
 
 
-@pytest.mark.parametrize("content", [b"cat: {legs: 4", b"\xff\xfe\xff"])
+@pytest.mark.parametrize("content", [b"cat: {legs: 4", b"\xff\xfe\xff", b"[cat]: 4", b"{{cat}}: 4", b"born: 2020-13-45"])
 def test_a_file_that_cannot_be_parsed(tmp_path: Path, content: bytes):
     (tmp_path / "pets.yaml").write_bytes(content)
     with pytest.raises(EveError, match=r"pets\.yaml cannot be read"):

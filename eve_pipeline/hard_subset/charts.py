@@ -63,10 +63,9 @@ def threshold_chart(sweep: pl.DataFrame, threshold: float) -> bytes:
     """Return the share of each label that would be hard by threshold (`shares.sweep_thresholds`); the one in use is framed."""
     import altair as alt
 
-    in_use = pl.col("threshold") == threshold
-    hardest = sweep.with_columns((pl.col("label") != ALL).alias("of_label")).sort(in_use, pl.col("hard_rate"), descending=True)
+    hardest = sweep.sort(pl.col("threshold") == threshold, "hard_rate", descending=True)
     order = [ALL, *(label for label in hardest["label"].unique(maintain_order=True) if label != ALL)]
-    cells = sweep.with_columns(pl.col("threshold").round(2).cast(pl.String), percent=(100 * pl.col("hard_rate")).round().cast(pl.Int64))
+    cells = sweep.with_columns(pl.col("threshold").cast(pl.String), percent=(100 * pl.col("hard_rate")).round().cast(pl.Int64))
     x = alt.X("threshold:O", title="Hard where p_true is below", axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
     y = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
     colour = alt.Color("hard_rate:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=None)

@@ -24,10 +24,10 @@ class Checkpoints(NamedTuple):
     folder: Path
 
     @classmethod
-    def of(cls, classifier: str, labelled: pl.DataFrame, device: str, settings: Settings) -> "Checkpoints":
+    def of(cls, classifier: str, labelled: pl.DataFrame, device: str, settings: Settings, *, keeps_weights: bool = False) -> "Checkpoints":
         """Return those of a classifier (its identity) on some images (dataset, image_id, sha256, label; one dataset's)."""
         rows = labelled.select("image_id", "sha256", "label").sort("image_id").write_csv()
-        run = [classifier, device, rows, [version(library) for library in LIBRARIES]]
+        run = [classifier, keeps_weights, device, rows, [version(library) for library in LIBRARIES]]
         digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
         return cls(_folder(labelled["dataset"][0], settings) / digest)
 

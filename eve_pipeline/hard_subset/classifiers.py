@@ -1,7 +1,7 @@
 """Classifier entries: one YAML file a classifier, shipped or the user's own (EVE_HOME/classifiers)."""
 
 import hashlib
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -23,7 +23,9 @@ class Classifier(BaseModel):
     trainable: Literal["all", "last_layer"] = Field("all", description="last_layer leaves all before it as it starts")
     keep_weights: bool = Field(False, description="keep the weights for a warm start; k_fold trains once more for it, on all images")
     image_size: int = Field(ge=8, description="side in px to which images are resized")
-    hidden_layers: tuple[int, ...] = Field((), description="widths of the layers between the class token and the classes")
+    hidden_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="widths of the layers between the class token and the classes"
+    )
     dropout: float = Field(0, ge=0, lt=1, description="share of the class token dropped before the head")
     optimizer: Literal["sgd", "adamw"]
     learning_rate: float = Field(gt=0)
@@ -38,7 +40,7 @@ class Classifier(BaseModel):
     validation_share: float = Field(0.1, gt=0, le=0.5, description="share of the training images set aside where there is a patience")
     split: Literal["k_fold", "single_80_20"] = Field("k_fold", description="single_80_20 scores the fifth that is held out, alone")
     folds: int = Field(5, ge=2)
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -84,7 +84,7 @@ def out_of_fold_scores(
         # Built once and copied for each fold, so that weights that cannot be had are missed before the work starts.
         network = build_network(classifier, tuple(labels), start).to(device)
         n_frozen = len(network) - 1 if classifier.trainable == "last_layer" else 0
-        checkpoints = Checkpoints.of(name, labelled, device.type, settings)
+        checkpoints = Checkpoints.of(name, labelled, device.type, settings, keeps_weights=classifier.keep_weights)
         advance = _counter(progress, folds, labelled.height, classifier)
         layers = list(network)
         frozen, rest = nn.Sequential(*layers[:n_frozen]), nn.Sequential(*layers[n_frozen:])
@@ -94,7 +94,8 @@ def out_of_fold_scores(
         trained = [_train_fold(scorer, examples, number, fold) for number, fold in enumerate(folds)]
     if (weights := trained[-1].weights) is not None:
         seen = labelled["sha256"].gather([*folds[-1].train, *folds[-1].validation])
-        save_weights(weights, Learnt(labelled["dataset"][0], name, tuple(labels), frozenset(seen)), settings)
+        pictures = frozenset(seen) | (start.learnt.pictures if start else frozenset())
+        save_weights(weights, Learnt(labelled["dataset"][0], name, tuple(labels), pictures), settings)
     rows = [_score_rows(labelled, fold, labels, one.probabilities, n) for n, (fold, one) in enumerate(zip(folds, trained, strict=True))]
     scores = pl.concat(rows).with_columns(classifier=pl.lit(name)).sort("image_id")
     return OutOfFold(scores, pl.concat(_curves(one, number) for number, one in enumerate(trained)))

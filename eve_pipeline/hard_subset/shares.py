@@ -10,18 +10,21 @@ THRESHOLDS = tuple(step / 20 for step in range(6, 20))  # 0.30, 0.35 ... 0.95
 ALL = "all"
 
 
-def balance(labelled: Counts, selection: Selection) -> pl.DataFrame:
-    """Return a row a label, most hard first: its images, those that are hard and those that are drawn, and their shares.
+def balance(labelled: Counts, scored: Counts, selection: Selection) -> pl.DataFrame:
+    """Return a row a label, most hard first: its images, those scored, hard and drawn, and their shares.
 
-    Columns `share` (of all labelled images), `share_of_hard` and `share_of_drawn` add up to 1; `hard_rate` is n_hard / n.
+    Columns `share` (of all labelled images), `share_of_hard` and `share_of_drawn` add up to 1; `hard_rate` is n_hard / n_scored,
+    NULL where no image of the label has a score.
     """
     n_hard, n_drawn = selection.n_hard_by_label, selection.n_selected_by_label
-    rows = [(label, n, n_hard.get(label, 0), n_drawn.get(label, 0)) for label, n in labelled.items()]
-    counts = pl.DataFrame(rows, {"label": pl.String, "n": pl.Int64, "n_hard": pl.Int64, "n_drawn": pl.Int64}, orient="row")
+    rows = [(label, n, scored.get(label, 0), n_hard.get(label, 0), n_drawn.get(label, 0)) for label, n in labelled.items()]
+    schema = {"label": pl.String} | dict.fromkeys(["n", "n_scored", "n_hard", "n_drawn"], pl.Int64)
+    counts = pl.DataFrame(rows, schema, orient="row")
     shares = {"share": "n", "share_of_hard": "n_hard", "share_of_drawn": "n_drawn"}
     return counts.with_columns(
-        (pl.col("n_hard") / pl.col("n")).alias("hard_rate"), *((pl.col(n) / pl.col(n).sum()).alias(name) for name, n in shares.items())
-    ).sort("hard_rate", "label", descending=[True, False])
+        (pl.col("n_hard") / pl.when(pl.col("n_scored") > 0).then("n_scored")).alias("hard_rate"),
+        *((pl.col(n) / pl.col(n).sum()).alias(name) for name, n in shares.items()),
+    ).sort("hard_rate", "label", descending=[True, False], nulls_last=True)
 
 
 def sweep_thresholds(scores: pl.DataFrame, thresholds: Sequence[float] = THRESHOLDS) -> pl.DataFrame:

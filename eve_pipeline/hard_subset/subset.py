@@ -58,7 +58,7 @@ class ScoresSummary(NamedTuple):
 
 
 class HardSelection(NamedTuple):
-    """The drawn images, and how many of each label are there, hard and drawn (`shares.balance`)."""
+    """The drawn images, and how many of each label are there, scored, hard and drawn (`shares.balance`)."""
 
     selection: Selection
     balance: pl.DataFrame
@@ -109,8 +109,11 @@ def select_subset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse)
     if hard.is_empty():
         raise EveError(f"No image of {entry.key!r} has a p_true below {wanted.threshold}", "Raise hard_subset.threshold of its entry.")
     selection = draw(hard, wanted.n, wanted.allocation, wanted.seed)
-    n_labelled = dict(images.drop_nulls("label").group_by("label").len().sort("label").iter_rows())
-    return HardSelection(selection, balance(n_labelled, selection))
+    n_labelled, n_scored = (
+        dict(rows.group_by("label").len().sort("label").iter_rows())
+        for rows in (images.drop_nulls("label"), labelled.join(scores, on="image_id", how="semi"))
+    )
+    return HardSelection(selection, balance(n_labelled, n_scored, selection))
 
 
 @contextmanager

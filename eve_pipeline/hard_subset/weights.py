@@ -15,11 +15,14 @@ from eve_pipeline.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-SEEN = "learnt_from_sha256"
+SEEN, LEARNT = "learnt_from_sha256", "learnt"
 
 
 class Learnt(NamedTuple):
-    """What weights are of: the dataset, the classifier (its identity), the labels in order of class, the pictures (sha256) learnt from."""
+    """What weights are of: the dataset, the classifier (its identity), the labels in order of class, the pictures (sha256) learnt from.
+
+    What the weights themselves started from was learnt from, too.
+    """
 
     dataset: str
     classifier: str
@@ -50,7 +53,8 @@ def save_weights(state: "dict[str, Tensor]", learnt: Learnt, settings: Settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     hashes = bytearray.fromhex("".join(sorted(learnt.pictures)))
     tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
-    about = {"classifier": learnt.classifier, "labels": json.dumps(learnt.labels)}
+    # One entry: safetensors writes several in any order, and equal weights would have different digests.
+    about = {LEARNT: json.dumps({"classifier": learnt.classifier, "labels": learnt.labels})}
     temporary = path.with_name(f".{path.name}.{ULID()}.tmp")
     try:
         save_file(tensors | {SEEN: torch.frombuffer(hashes, dtype=torch.uint8).view(-1, 32)}, temporary, about)
@@ -73,16 +77,16 @@ def starting_weights(classifier: Classifier, settings: Settings) -> Weights | No
     try:
         with path.open("rb") as file, safe_open(path, "np") as tensors:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            about, hashes = tensors.metadata(), tensors.get_tensor(SEEN)
+            hashes, about = tensors.get_tensor(SEEN), json.loads(tensors.metadata()[LEARNT])
     except FileNotFoundError as error:
         raise EveError(
             f"Classifier {classifier.key!r} starts from weights trained on dataset {dataset!r}, and {path} is not there",
             f"Prepare {dataset!r} first, with a classifier that has keep_weights: true: eve datasets prepare {dataset}",
         ) from error
-    except SafetensorError as error:
+    except (KeyError, SafetensorError) as error:
         raise EveError(f"{path} is not readable: {error}", f"Delete it, and run eve datasets prepare {dataset}.") from error
     pictures = frozenset(row.tobytes().hex() for row in hashes)
-    return Weights(Learnt(dataset, about["classifier"], tuple(json.loads(about["labels"])), pictures), path, digest)
+    return Weights(Learnt(dataset, about["classifier"], tuple(about["labels"]), pictures), path, digest)
 
 
 def scorable(images: pl.DataFrame, start: Weights | None) -> pl.DataFrame:

@@ -34,9 +34,11 @@ class PromptVariant(BaseModel):
 
     @field_validator("answer_key", "explanation_key")
     @classmethod
-    def _has_words(cls, key: str | None) -> str | None:
+    def _has_words(cls, key: str | None, info: ValidationInfo) -> str | None:
         if key is not None and not plain(key):
             raise ValueError("a key has a letter or a digit")
+        if key is not None and plain(key) == plain(info.data.get("answer_key", "")):
+            raise ValueError("the reasons need a key of their own, since neither case nor punctuation tells keys apart")
         return key
 
     @field_validator("label_order", "labels")

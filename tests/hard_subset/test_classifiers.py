@@ -61,6 +61,8 @@ def test_identity_is_of_what_changes_scores() -> None:
         ({"momentum": 0.9}, "momentum belongs to"),
         ({"split": "single_80_20"}, "folds must be 5"),
         ({"colour": 1}, "Extra inputs"),
+        ({"hidden_layers": [8, 0]}, "greater than or equal to 1"),
+        ({"seed": -1}, "greater than or equal to 0"),
         ({"class_weights": "inverse"}, "class_weights"),
         ({"patience": 0}, "patience"),
         ({"validation_share": 0.2, "patience": None}, "validation_share belongs to patience"),
@@ -89,4 +91,18 @@ def test_weights_that_cannot_be_had() -> None:
 @pytest.mark.parametrize("fields", [{"model": "nonsense"}, {"model_args": {"nonsense": 1}}])
 def test_model_that_timm_does_not_know(fields: dict[str, object]) -> None:
     with pytest.raises(EveError, match=r"'vit-sample' cannot be built: .*nonsense"):
+        build_network(changed(**fields), ("awe", "fear"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"image_size": 32}, r"Input height \(32\) doesn't match model \(64\)"),
+        ({"model_args": SMALL.model_args | {"in_chans": 1}}, "1 channels, but got 3"),
+        ({"model_args": SMALL.model_args | {"num_heads": 3}}, "divisible"),
+        ({"model_args": SMALL.model_args | {"global_pool": ""}}, r"not one a label \(2\)"),
+    ],
+)
+def test_model_that_does_not_read_the_pictures(fields: dict[str, object], complaint: str) -> None:
+    with pytest.raises(EveError, match=rf"'vit-sample' cannot be built: .*{complaint}"):
         build_network(changed(**fields), ("awe", "fear"))

@@ -14,11 +14,12 @@ SCORES = pl.DataFrame(
 
 
 def test_balance_by_hand() -> None:
-    table = balance({"awe": 10, "fear": 30, "joy": 10}, Selection(("a",), 4, {"awe": 6, "fear": 2}, {"awe": 3, "fear": 1}, 0))
+    selection = Selection(("a",), 4, {"awe": 6, "fear": 2}, {"awe": 3, "fear": 1}, 0)
+    table = balance({"awe": 10, "fear": 30, "joy": 10}, {"awe": 10, "fear": 5}, selection)
     assert table.rows() == [
-        ("awe", 10, 6, 3, 0.6, 0.2, 0.75, 0.75),
-        ("fear", 30, 2, 1, pytest.approx(2 / 30), 0.6, 0.25, 0.25),
-        ("joy", 10, 0, 0, 0.0, 0.2, 0.0, 0.0),
+        ("awe", 10, 10, 6, 3, 0.6, 0.2, 0.75, 0.75),
+        ("fear", 30, 5, 2, 1, 0.4, 0.6, 0.25, 0.25),
+        ("joy", 10, 0, 0, 0, None, 0.2, 0.0, 0.0),
     ]
 
 

@@ -15,7 +15,7 @@ from eve_pipeline.hard_subset.networks import build_network
 from eve_pipeline.hard_subset.pictures import decode_pictures
 from eve_pipeline.hard_subset.scoring import out_of_fold_scores
 from eve_pipeline.hard_subset.training import Examples, predict
-from eve_pipeline.hard_subset.weights import identity, scorable, starting_weights
+from eve_pipeline.hard_subset.weights import identity, save_weights, scorable, starting_weights
 from eve_pipeline.settings import Settings
 
 FIRST = {
@@ -80,6 +80,35 @@ def test_the_only_training_of_a_single_split_is_kept(settings: Settings, tmp_pat
     start = starting_weights(classifier(SECOND), elsewhere)
     assert start is not None
     assert start.learnt.pictures == set(images.join(scores, on="image_id", how="anti")["sha256"])
+
+
+def test_equal_weights_have_one_digest(settings: Settings, tmp_path: Path) -> None:
+    start = starting_weights(classifier(SECOND), settings)
+    assert start is not None
+    for n in range(8):
+        elsewhere = Settings(home=tmp_path / str(n))
+        save_weights(start.state(), start.learnt, elsewhere)
+        again = starting_weights(classifier(SECOND), elsewhere)
+        assert again is not None
+        assert (again.learnt, again.digest) == (start.learnt, start.digest)
+
+
+def test_weights_know_the_pictures_of_those_they_started_from(settings: Settings) -> None:
+    first, second = (dataset(name, settings.home, ["anger", "sadness"]) for name in ("first", "second"))
+    out_of_fold_scores(second, settings.home, classifier(SECOND), settings)
+    start = starting_weights(classifier(SECOND, key="third", warm_start="second"), settings)
+    assert start is not None
+    assert start.learnt.pictures == {*first["sha256"], *second["sha256"]}
+    assert scorable(first, start).is_empty()
+
+
+def test_weights_are_kept_where_a_finished_training_did_not_keep_them(settings: Settings, tmp_path: Path) -> None:
+    single, elsewhere = classifier(FIRST, split="single_80_20", folds=5, keep_weights=False), Settings(home=tmp_path, device="cpu")
+    images = dataset("first", settings.home, ["anger", "sadness"])
+    out_of_fold_scores(images, settings.home, single, elsewhere)
+    assert not (tmp_path / WEIGHTS.format("first")).exists()
+    out_of_fold_scores(images, settings.home, single.model_copy(update={"keep_weights": True}), elsewhere)
+    assert (tmp_path / WEIGHTS.format("first")).exists()
 
 
 def test_pictures_of_the_first_have_no_score(settings: Settings) -> None:

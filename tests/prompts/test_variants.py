@@ -54,6 +54,7 @@ def test_shipped_personas_and_orders() -> None:
         ({"open": True}, "text: Value error, open, but has [$]labels"),
         ({"text": '{"mood": ""}', "open": True, "label_order": "positive_first"}, "label_order: Value error, an open prompt lists no"),
         ({"answer_key": "?"}, "answer_key: Value error, a key has a letter"),
+        ({"explanation_key": "Mood"}, "explanation_key: Value error, the reasons need a key of their own"),
         ({"labels": ["fear", "boredom"]}, "labels: Value error, 'boredom' is no emotion"),
         ({"labels": ["sad", "sadness"]}, "labels: Value error, name two or more labels, each once"),
         ({"labels": ["fear"]}, "labels: Value error, name two or more"),
