@@ -13,7 +13,7 @@ from eve_pipeline.emotions.normalisation import is_emotion_word
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 
-PARSER_VERSION: Final = "2"
+PARSER_VERSION: Final = "3"
 """Raised with every change of what is read in a reply, label_forms.yaml included."""
 
 CELL = ["config_digest", "model", "subset", "prompt"]

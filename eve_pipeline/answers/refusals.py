@@ -24,13 +24,16 @@ _REFUSALS = re.compile(
             r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|text.(?:based|only))\b",
             r"\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
             r"\bi (?:do not|don't) (?:have|experience|possess) (?:\w+ )?(?:feelings|emotions)\b",
-            r"\bi (?:must |have to |will )?(?:\w+ly )?(?:decline|refuse)\b|\bi(?:'d| would) rather not\b",
+            rf"\bi (?:do not|don't) have the (?:\w+ )?(?:ability|abilities|capability|capabilities|capacity) to {_DO}\b",
+            r"\b(?:my|our|the) (?:\w+ )?(?:guidelines|policy|policies|programming) (?:prevents?|prohibits?|forbids?|do(?:es)? not allow)\b",
+            r"\bi (?:must |have to |will )?(?:\w+ly )?(?:decline|refuse)\b|\bi(?:'d| would) (?:rather|prefer) not\b",
             r"\bi(?:'m| am| do not feel| don't feel) (?:not )?comfortable (?:with |\w+ing )",
             rf"\bit(?:'s| is) (?:not possible|impossible) (?:for me )?to {_DO}\b",
             rf"^\W*no {_PICTURE} (?:was|is|has been) |\bthere is no {_PICTURE} (?:to|attached|provided|here)\b",
             rf"\bi (?:do not|don't) see (?:any|an|the) (?:\w+ )?{_PICTURE}s?(?: \w+)?\W*$",
             r"\bviolates? (?:my|the|our|your) (?:\w+ )?(?:guidelines|policy|policies)\b",
-            r"^\W*(?:很?抱歉|对不起|我(?:无法|不能)|lo siento|(?:je suis )?désolée?|es tut mir leid)",
+            r"^\W*(?:很?抱歉|对不起|我(?:无法|不能)|申し訳(?:ありません|ございません)|죄송합니다)",
+            r"^\W*(?:lo siento|desculpe|(?:je suis )?désolée?|es tut mir leid|ich kann (?:\w+ )?nicht (?:helfen|antworten))",
             r"\bagainst (?:my|the|our) (?:\w+ )?(?:guidelines|policy|policies|programming)\b",
         )
     )

@@ -1,16 +1,19 @@
 """Download an archive: continued where it was cut, never pieced together from two versions, and the same each time.
 
 huggingface_hub's `http_get` was tried and left: it drops up to 10 MB at every cut, and cannot tell whether the server's file has changed
-between two parts. httpx does the transfer; what is here is Range with If-Range (RFC 9110, section 13.1.5) and the SHA-256 beside the file.
+between two parts. httpx does the transfer and tenacity the retries; what is here is Range with If-Range (RFC 9110, section 13.1.5) and
+the SHA-256 beside the file.
 """
 
-import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx2
 from filelock import FileLock
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 
 from eve_pipeline.datasets.archives import is_whole
 from eve_pipeline.datasets.digests import sha256_of_file
@@ -18,7 +21,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.progress import transfer_bar
 
 ATTEMPTS = 3
-"""Failures in a row, none of which brought a further byte, after which a download is given up."""
+"""Failures in a row after which a download that does not grow is given up."""
 _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 206, 416
 _TRANSIENT = {408, _RANGE_NOT_SATISFIABLE, 429, 500, 502, 503, 504}
 
@@ -41,25 +44,32 @@ def fetch(url: str, folder: Path) -> Path:
 
 def _download(url: str, file: Path) -> None:
     partial, version = file.with_name(f".partial-{file.name}"), file.with_name(f".version-{file.name}")
-    failures = 0
+    retrying = Retrying(
+        retry=retry_if_exception(_is_transient), stop=_without_progress(partial), wait=wait_exponential_jitter(0.5, max=8), reraise=True
+    )
     with httpx2.Client(follow_redirects=True, timeout=30, headers={"Accept-Encoding": "identity"}) as client:
-        while failures < ATTEMPTS:
-            before = _size(partial)
-            try:
-                _transfer(client, url, partial, version)
-                break
-            except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-                failures = 1 if _size(partial) > before else failures + 1
-                if failures == ATTEMPTS or not _is_transient(error, partial):
-                    raise EveError(
-                        f"{url} could not be downloaded: {_reason(error)}", "Run the same command again; it continues where it was cut."
-                    ) from error
-                time.sleep(0.5 * failures)
+        try:
+            retrying(_transfer, client, url, partial, version)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            again = "Run the same command again; it continues where it was cut."
+            hint = again if _is_transient(error) else "Open the link in a browser to see what it leads to."
+            raise EveError(f"{url} could not be downloaded: {_reason(error)}", hint) from error
     if not is_whole(partial, file.name):
         partial.unlink()
         raise EveError(f"{url} does not lead to an archive", "Open the link in a browser to see what it leads to.")
     partial.replace(file)
     version.unlink(missing_ok=True)
+
+
+def _without_progress(partial: Path) -> Callable[[RetryCallState], bool]:
+    """Return what tells whether the last attempts brought nothing."""
+    sizes: deque[int] = deque(maxlen=ATTEMPTS)
+
+    def is_stuck(_: RetryCallState) -> bool:
+        sizes.append(_size(partial))
+        return len(sizes) == ATTEMPTS and len(set(sizes)) == 1
+
+    return is_stuck
 
 
 def _transfer(client: httpx2.Client, url: str, partial: Path, version: Path) -> None:
@@ -68,6 +78,8 @@ def _transfer(client: httpx2.Client, url: str, partial: Path, version: Path) -> 
     headers = {"Range": f"bytes={first}-", "If-Range": known} if first and known else {}
     with ExitStack() as stack:
         response = stack.enter_context(client.stream("GET", url, headers=headers))
+        if response.status_code == _RANGE_NOT_SATISFIABLE:
+            partial.unlink()
         response.raise_for_status()
         is_rest = response.status_code == _PARTIAL_CONTENT
         if is_rest and not (_version(response) in {known, ""} and response.headers.get("Content-Range", "").startswith(f"bytes {first}-")):
@@ -91,12 +103,10 @@ def _version(response: httpx2.Response) -> str:
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
-def _is_transient(error: Exception, partial: Path) -> bool:
-    if not isinstance(error, httpx2.HTTPStatusError):
-        return isinstance(error, httpx2.TransportError)
-    if error.response.status_code == _RANGE_NOT_SATISFIABLE:
-        partial.unlink(missing_ok=True)
-    return error.response.status_code in _TRANSIENT
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, httpx2.HTTPStatusError):
+        return error.response.status_code in _TRANSIENT
+    return isinstance(error, httpx2.TransportError)
 
 
 def _reason(error: Exception) -> str:

@@ -154,7 +154,7 @@ def _notes(images: pl.DataFrame, n_scored: int, chosen: Classifier, start: Weigh
     if start:
         n_seen = images["label"].count() - labelled.height
         notes.append(f"starts from the weights that {start.learnt.classifier} learnt on {start.learnt.dataset}")
-        notes.append(f"{n_seen:,} images have no score: {start.learnt.dataset} holds them too, and the starting weights learnt from them")
+        notes.append(f"{n_seen:,} images have no score: the starting weights learnt from them, or those that these started from")
     if chosen.split == "single_80_20":
         notes.append(f"{labelled.height - n_scored:,} images have no score: the one classifier trained on them, and on nothing else")
     return tuple(notes)

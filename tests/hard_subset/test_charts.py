@@ -6,7 +6,7 @@ from PIL import Image
 
 from eve_pipeline.hard_subset.calibration import Calibration
 from eve_pipeline.hard_subset.charts import BLUE, GREEN, ORANGE, reliability_diagram, threshold_chart, training_curves
-from eve_pipeline.hard_subset.shares import sweep_thresholds
+from eve_pipeline.hard_subset.shares import THRESHOLDS, sweep_thresholds
 
 CURVES = pl.DataFrame(
     [(n, part, epoch, 2.0 / epoch, epoch / 4) for n in (0, 1) for part in ("training", "validation") for epoch in (1, 2, 3)]
@@ -43,6 +43,8 @@ def test_reliability_diagram_shows_gaps() -> None:
 
 
 def test_threshold_chart_frames_the_one_in_use() -> None:
-    sweep = sweep_thresholds(pl.DataFrame({"label": ["awe", "fear"], "p_true": [0.5, 0.9], "predicted": ["awe", "fear"]}))
+    scores = pl.DataFrame({"label": ["awe", "fear"], "p_true": [0.5, 0.9], "predicted": ["awe", "fear"]})
+    sweep = sweep_thresholds(scores)
     assert has_colour(threshold_chart(sweep, 0.8), ORANGE, range(1100, 1400))
+    assert has_colour(threshold_chart(sweep_thresholds(scores, [*THRESHOLDS, 0.825]), 0.825), ORANGE, range(1100, 1400))
     assert not has_colour(threshold_chart(sweep, 0.81), ORANGE, range(1100, 1400))
