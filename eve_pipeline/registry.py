@@ -45,6 +45,11 @@ def parse_entry(kind: type[Entry], key: str, content: object, source: Path, with
         EveError: the key or a field is not valid; every wrong field is listed with its line.
     """
     fields = content if isinstance(content, Mapping) else {"": content}
+    if "key" in fields:
+        raise EveError(
+            f"{source}: entry {key!r} has a field key{_line(source, (*within, 'key'))}",
+            "Leave it out: an entry goes by the name of its file, or by its name in the file.",
+        )
     try:
         return kind.model_validate({**fields, "key": key}, context={"folder": source.resolve().parent})
     except ValidationError as error:

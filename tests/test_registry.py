@@ -59,6 +59,13 @@ def test_the_line_of_a_field_is_named_however_deep(tmp_path: Path):
         read_folder(Home, [tmp_path / "homes"])
 
 
+def test_an_entry_does_not_name_itself_twice(tmp_path: Path):
+    file = tmp_path / "pets.yaml"
+    file.write_text("cat:\n  legs: 4\n  key: dog\n")
+    with pytest.raises(EveError, match=r"entry 'cat' has a field key \(line 3\)"):
+        read_file(Pet, [file])
+
+
 def test_a_key_that_comes_twice_is_refused_with_its_line(tmp_path: Path):
     (tmp_path / "cat.yaml").write_text("legs: 4\n\nlegs: 3\n")
     with pytest.raises(EveError, match=r"(?s)'legs' comes twice.*line 3"):
