@@ -13,6 +13,7 @@ from eve_pipeline.datasets.reading import is_text, printable
 from eve_pipeline.datasets.registry import DatasetEntry, dataset_entries
 from eve_pipeline.datasets.subsets import HAS_TRUTH
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing
 from eve_pipeline.registry import parse_entry, read_yaml
 from eve_pipeline.settings import Settings
 
@@ -180,7 +181,5 @@ def _require_images(entry: DatasetEntry, settings: Settings) -> None:
 
 def _write(entry: DatasetEntry, file: Path) -> None:
     content = entry.model_dump(mode="json", exclude_defaults=True, exclude={"key"})
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    temporary.replace(file)
+    with replacing(file) as temporary:
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

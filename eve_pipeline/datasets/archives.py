@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from eve_pipeline.datasets.digests import sha256_of_file
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import sha256_of_file
 from eve_pipeline.progress import track
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")

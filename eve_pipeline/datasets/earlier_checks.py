@@ -10,9 +10,9 @@ from pathlib import Path
 
 import PIL
 import polars as pl
-from ulid import ULID
 
 from eve_pipeline.datasets.image_file import CHECK_SCHEMA, Check
+from eve_pipeline.files import replacing
 
 VERSION = "1"
 """To be raised whenever `ImageFolder.check` finds something else in the same bytes."""
@@ -48,13 +48,8 @@ class EarlierChecks:
         return CHECK_SCHEMA.to_frame()
 
     def _write(self, checks: pl.DataFrame) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.file.with_name(f".{self.file.name}.{ULID()}.tmp")
-        try:
+        with replacing(self.file) as temporary:
             checks.write_parquet(temporary, metadata=self._made_by)
-            temporary.replace(self.file)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def to_frame(checks: Iterable[Check]) -> pl.DataFrame:

@@ -16,8 +16,8 @@ from filelock import FileLock
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 
 from eve_pipeline.datasets.archives import is_whole
-from eve_pipeline.datasets.digests import sha256_of_file
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import sha256_of_file
 from eve_pipeline.progress import transfer_bar
 
 ATTEMPTS = 3

@@ -127,14 +127,19 @@ def spell_labels(frame: pl.DataFrame, labels: Labels, synonyms: Mapping[str, str
 
     A NULL stays without a label; rows whose name is neither a label nor a synonym of one are rejected as 'unknown label'.
     """
-    spelling = {label.casefold(): label for label in labels}
-    spelling |= {name: spelling[label] for name, label in (synonyms or {}).items() if name not in spelling and label in spelling}
+    spelling = spellings(labels, synonyms or {})
     named = pl.col("label").str.strip_chars().str.to_lowercase()
     spelled = frame.with_columns(_label=named.replace_strict(spelling, default=None, return_dtype=pl.String))
     is_unknown = pl.col("label").is_not_null() & pl.col("_label").is_null()
     detail = pl.format("'{}' is none of the labels {}", "label", pl.lit(", ".join(labels)))
     images = spelled.filter(~is_unknown).with_columns(label="_label", label_status=label_status("_label")).drop("_label")
     return Reading(images, rejections(spelled.filter(is_unknown), "unknown label", detail))
+
+
+def spellings(labels: Labels, synonyms: Mapping[str, str]) -> dict[str, str]:
+    """Return the label that each name in lower case stands for: its own and, where no label is named so, its synonyms'."""
+    spelling = {label.casefold(): label for label in labels}
+    return spelling | {name: spelling[label] for name, label in synonyms.items() if name not in spelling and label in spelling}
 
 
 def label_status(label: str) -> pl.Expr:

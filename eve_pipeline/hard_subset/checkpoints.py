@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
-from ulid import ULID
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing
 from eve_pipeline.settings import Settings
 
 State = dict[str, Any]  # tensors, numbers and text, in lists and dictionaries: what torch.load reads without running code
@@ -35,13 +35,8 @@ class Checkpoints(NamedTuple):
         """Replace a state, whole or not at all."""
         import torch
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{name}.{ULID()}.tmp"
-        try:
+        with replacing(self.folder / f"{name}.pt") as temporary:
             torch.save(state, temporary)
-            temporary.replace(self.folder / f"{name}.pt")
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def load(self, name: str) -> State | None:
         """Return a state, None where it was never saved; `EveError` names a damaged file."""

@@ -1,14 +1,13 @@
 """Weights kept for other classifiers to start from: one safetensors file a dataset, EVE_HOME/classifier_weights/<dataset>.safetensors."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
-from ulid import ULID
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing, sha256_of_file
 from eve_pipeline.hard_subset.classifiers import Classifier
 from eve_pipeline.settings import Settings
 
@@ -49,18 +48,12 @@ def save_weights(state: "dict[str, Tensor]", learnt: Learnt, settings: Settings)
     import torch
     from safetensors.torch import save_file
 
-    path = _file(learnt.dataset, settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
     hashes = bytearray.fromhex("".join(sorted(learnt.pictures)))
     tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
     # One entry: safetensors writes several in any order, and equal weights would have different digests.
     about = {LEARNT: json.dumps({"classifier": learnt.classifier, "labels": learnt.labels})}
-    temporary = path.with_name(f".{path.name}.{ULID()}.tmp")
-    try:
+    with replacing(_file(learnt.dataset, settings)) as temporary:
         save_file(tensors | {SEEN: torch.frombuffer(hashes, dtype=torch.uint8).view(-1, 32)}, temporary, about)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def starting_weights(classifier: Classifier, settings: Settings) -> Weights | None:
@@ -75,8 +68,8 @@ def starting_weights(classifier: Classifier, settings: Settings) -> Weights | No
         return None
     path = _file(dataset, settings)
     try:
-        with path.open("rb") as file, safe_open(path, "np") as tensors:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of_file(path)
+        with safe_open(path, "np") as tensors:
             hashes, about = tensors.get_tensor(SEEN), json.loads(tensors.metadata()[LEARNT])
     except FileNotFoundError as error:
         raise EveError(

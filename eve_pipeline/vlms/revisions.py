@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import sha256_of_file
 from eve_pipeline.vlms.registry import ModelEntry
 
 
@@ -41,8 +42,7 @@ def folder_digest(folder: Path, entry: ModelEntry) -> str:
 
 @cache
 def _file_digest(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - read again only when they change
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return sha256_of_file(file)
 
 
 def hub_commit(entry: ModelEntry) -> str:

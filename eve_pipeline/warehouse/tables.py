@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
-from ulid import ULID
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing
 from eve_pipeline.warehouse.contract import Contract, contracts
 
 
@@ -19,16 +19,10 @@ def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
     """
     contract = contracts()[table]
     conformed = contract.conform(frame)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{ULID()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            conformed.write_parquet(file, metadata={"contract": table, "contract_version": str(contract.version)})
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        conformed.write_parquet(file, metadata={"contract": table, "contract_version": str(contract.version)})
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_file(path: Path, contract: Contract) -> None:

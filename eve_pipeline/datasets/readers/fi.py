@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from eve_pipeline.datasets.reading import Reading, image_files, rejections, spell_labels
+from eve_pipeline.datasets.reading import Reading, image_files, rejections, spell_labels, spellings
 from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.emotions.label_sets import Labels
 from eve_pipeline.errors import EveError
@@ -37,8 +37,7 @@ def read(location: Path, _entry: DatasetEntry, labels: Labels) -> Reading:
 
 def _named(files: pl.DataFrame, labels: Labels) -> Reading:
     """Take the label from the folder or the file's name; where both name one they must agree."""
-    spelling = {label.casefold(): label for label in labels}
-    spelling |= {name: spelling[label] for name, label in SYNONYMS.items() if label in spelling}
+    spelling = spellings(labels, SYNONYMS)
     folder, prefix = pl.col("path").str.split("/").list.get(-2, null_on_oob=True), _NAME.str.extract(r"^([A-Za-z]+)_")
     named = {"folder": folder, "prefix": prefix}
     found = files.with_columns(

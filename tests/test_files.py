@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from eve_pipeline.files import replacing, sha256_of_file
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path):
+    file = tmp_path / "folder" / "file.txt"
+    for content in ("first", "second"):
+        with replacing(file) as temporary:
+            temporary.write_text(content)
+    assert file.read_text() == "second"
+    assert [path.name for path in file.parent.iterdir()] == ["file.txt"]
+
+
+def test_or_not_at_all(tmp_path: Path):
+    file = tmp_path / "file.txt"
+    file.write_text("first")
+    with pytest.raises(UnicodeEncodeError), replacing(file) as temporary, temporary.open("w", encoding="ascii", buffering=1) as half:
+        half.writelines(["half\n", "über\n"])
+    assert file.read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_the_digest_is_sha256(tmp_path: Path):
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    assert sha256_of_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
