@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import polars as pl
 import polars.selectors as cs
@@ -15,18 +15,18 @@ import typer
 import yaml
 from rich.console import Console
 
-from eve_pipeline.dataset_commands import datasets_app, prepare_and_tell
+from eve_pipeline.commands.datasets import datasets_app
+from eve_pipeline.commands.plan import plan
+from eve_pipeline.commands.publish import publish
+from eve_pipeline.commands.run import run
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.terminal import explained, show
 
-if TYPE_CHECKING:
-    from eve_pipeline.responses.cells import Cell
-
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+for command in (run, plan, publish):
+    app.command()(command)
 app.add_typer(datasets_app, name="datasets")
-
-Keys = list[str]
 
 
 class Format(StrEnum):
@@ -66,76 +66,6 @@ def demo() -> None:
         launcher = Launcher(build_definitions(settings), instance, settings)
         run_demo(launcher, settings, tell=Console(stderr=True).print)
     _leaderboard(settings)
-
-
-@app.command()
-@explained
-def run(
-    model: Annotated[Keys, typer.Option(help="Model to ask; repeatable.")],
-    dataset: Annotated[Keys, typer.Option(help="Dataset to ask about as a whole; repeatable.")] = [],  # noqa: B006 - typer copies it
-    subset: Annotated[Keys, typer.Option(help="Subset to ask about; repeatable.")] = [],  # noqa: B006
-    prompt: Annotated[Keys, typer.Option(help="Prompt to ask with; repeatable; default: all but the families of label orders.")] = [],  # noqa: B006
-    repeats: Annotated[int, typer.Option(min=1, help="Answers an image, for models that sample.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask about this many images only, chosen by hash.")] = None,
-    publish: Annotated[bool, typer.Option(help="Publish eve.duckdb at the end.")] = True,
-) -> None:
-    """Ask models what is missing, read the replies, publish the results."""
-    from eve_pipeline.orchestration.reporting import report_cells
-    from eve_pipeline.responses.answering import answer_cell, is_planned
-    from eve_pipeline.responses.cells import select_cells
-    from eve_pipeline.responses.runner import ask_cells
-    from eve_pipeline.warehouse.paths import Warehouse
-
-    settings = Settings()
-    cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
-    _prepare_missing(cells, settings)
-    outcomes = []
-    for outcome in ask_cells(cells, settings, repeats=repeats, limit=limit):
-        outcomes.append(outcome)
-        if is_planned(outcome.cell, Warehouse.of(settings)):
-            answer_cell(outcome.cell, settings)  # of a failed cell too: what is missing must show
-    done = [outcome.cell for outcome in outcomes if not outcome.failure]
-    report_cells(done, settings)
-    show(pl.DataFrame([{"cell": str(o.cell), "requests": o.n_requests, "asked now": o.n_asked, "errors": o.n_errors} for o in outcomes]))
-    if publish:
-        _publish(settings)
-    if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
-        raise EveError("; ".join(failures), "The other cells are done; run the same command again for these.")
-    if any(outcome.n_errors for outcome in outcomes):
-        raise EveError("Some requests failed", "Run the same command again: it asks only what failed.")
-
-
-@app.command()
-@explained
-def plan(
-    model: Annotated[Keys, typer.Option(help="Model to ask; repeatable.")],
-    dataset: Annotated[Keys, typer.Option(help="Dataset as a whole; repeatable.")] = [],  # noqa: B006
-    subset: Annotated[Keys, typer.Option(help="Subset; repeatable.")] = [],  # noqa: B006
-    prompt: Annotated[Keys, typer.Option(help="Prompt; repeatable; default: all but the families of label orders.")] = [],  # noqa: B006
-    repeats: Annotated[int, typer.Option(min=1, help="Answers an image.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="This many images only.")] = None,
-) -> None:
-    """Show what `eve run` with the same options would ask; no model is asked, but a dataset that was never prepared is."""
-    from eve_pipeline.responses.cells import select_cells
-    from eve_pipeline.responses.journal import fold_abandoned_journals
-    from eve_pipeline.responses.planning import plan_cell
-    from eve_pipeline.warehouse.paths import Warehouse
-
-    settings = Settings()
-    fold_abandoned_journals(Warehouse.of(settings))
-    cells = select_cells(settings, models=model, datasets=dataset, subsets=subset, prompts=prompt)
-    _prepare_missing(cells, settings)
-    plans = [plan_cell(cell, settings, repeats=repeats, limit=limit) for cell in cells]
-    show(pl.DataFrame([{"cell": str(p.cell), "wanted": p.wanted.height, "missing": p.missing.height} for p in plans]))
-    n_missing = pl.concat([p.missing for p in plans])["request_key"].n_unique()
-    Console().print(f"{n_missing} requests to make; cells that share pictures and settings share requests.")
-
-
-@app.command()
-@explained
-def publish() -> None:
-    """Build eve.duckdb from the Parquet tables and the SQL models, test it, and switch to it."""
-    _publish(Settings())
 
 
 @app.command()
@@ -215,26 +145,6 @@ def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> N
     }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
-
-
-def _prepare_missing(cells: "list[Cell]", settings: Settings) -> None:
-    from eve_pipeline.responses.cells import subset_datasets
-    from eve_pipeline.warehouse.paths import Warehouse
-
-    missing = {cell.subset for cell in cells if not Warehouse.of(settings).file("benchmark_items", cell.subset).exists()}
-    datasets = {entry.key: entry for subset, entry in subset_datasets(settings).items() if subset in missing}
-    for entry in datasets.values():
-        prepare_and_tell(entry, settings)
-
-
-def _publish(settings: Settings) -> None:
-    from eve_pipeline.responses.answering import answer_outdated_cells
-    from eve_pipeline.warehouse.paths import Warehouse
-    from eve_pipeline.warehouse.publish import publish
-
-    answer_outdated_cells(settings)
-    publish(Warehouse.of(settings), settings)
-    Console().print(f"Published {Warehouse.of(settings).database}")
 
 
 def _leaderboard(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Content addresses of answers: equal keys mean that asking again could not be told apart."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,18 +15,27 @@ from eve_pipeline.vlms.registry import ModelEntry
 KEY_VERSION = 1
 
 
-def canonical_parameters(entry: ModelEntry, revision: str, prompt: RenderedPrompt) -> str:
-    """Return the canonical JSON (RFC 8785) of everything that can change an answer by intent; absent options are left out."""
+def canonical_parameters(entry: ModelEntry, revision: str, prompt: RenderedPrompt, schema: dict[str, Any]) -> str:
+    """Return the canonical JSON (RFC 8785) of everything that can change an answer by intent; absent options are left out.
+
+    `schema` is the JSON schema of the prompt's answer, part of it where the entry asks for one.
+    """
     options = {
         "key_version": KEY_VERSION,
         "model": {"id": entry.id, "revision": revision},
         "parameters": entry.parameters.model_dump(exclude={"seed"} if entry.is_greedy else None),
         "dtype": entry.dtype,
         "image": entry.image.model_dump(),
-        "response_format": entry.response_format,
+        "response_format": {"json_schema": schema} if entry.response_format == "json_schema" else entry.response_format,
         "prompt": prompt.text,
     }
     return rfc8785.dumps(_present(options)).decode()
+
+
+def answer_schema(canonical: str) -> dict[str, Any] | None:
+    """Return the JSON schema in a configuration's canonical JSON, None where it has none."""
+    response_format = json.loads(canonical).get("response_format")
+    return response_format["json_schema"] if isinstance(response_format, dict) else None
 
 
 def config_digest(canonical: str) -> str:

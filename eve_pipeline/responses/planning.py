@@ -7,6 +7,7 @@ import polars as pl
 from eve_pipeline.emotions.affect import sentiments
 from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.errors import EveError
+from eve_pipeline.prompts.json_schema import answer_json_schema
 from eve_pipeline.prompts.rendering import asked_labels, render
 from eve_pipeline.prompts.variants import prompt_variant
 from eve_pipeline.registry import pick
@@ -74,7 +75,7 @@ def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFr
     revision = model_revision(entry)
     rows = []
     for rendered in render(prompt, labels, sentiments(settings)):
-        canonical = canonical_parameters(entry, revision, rendered)
+        canonical = canonical_parameters(entry, revision, rendered, answer_json_schema(prompt, rendered))
         rows.append(
             cell._asdict()
             | {

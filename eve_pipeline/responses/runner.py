@@ -12,6 +12,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.progress import track
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.journal import fold_abandoned_journals, open_journal
+from eve_pipeline.responses.keys import answer_schema
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.settings import Settings
@@ -100,6 +101,7 @@ def to_requests(missing: pl.DataFrame, configs: pl.DataFrame, settings: Settings
     roots = {key: dataset_entry(key, settings).root(settings) for key in missing["dataset"].unique()}
     seed = model_entry(configs["model"][0], settings).parameters.seed
     paths = read_table("images", [warehouse.file("images", key) for key in roots]).select(*IMAGE_COLUMNS)
+    schemas = {digest: answer_schema(canonical) for digest, canonical in configs.select("config_digest", "parameters").iter_rows()}
     rows = missing.join(configs.select("config_digest", "rendered_prompt"), on="config_digest").join(paths, on=["dataset", "image_id"])
     return [
         Request(
@@ -109,6 +111,7 @@ def to_requests(missing: pl.DataFrame, configs: pl.DataFrame, settings: Settings
             width=row["width"],
             height=row["height"],
             prompt=row["rendered_prompt"],
+            json_schema=schemas[row["config_digest"]],
             seed=seed + row["repeat"],
         )
         for row in rows.iter_rows(named=True)

@@ -1,11 +1,11 @@
 """What the pipeline asks of a model, and what it gets back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -14,7 +14,7 @@ from eve_pipeline.vlms.registry import ModelEntry
 
 
 class Request(BaseModel):
-    """One image, of a width and height in pixels where they are known, and one question."""
+    """One image, of a width and height in pixels where they are known, and one question; `json_schema` where the answer shall keep one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,6 +24,7 @@ class Request(BaseModel):
     width: int = 0
     height: int = 0
     prompt: str
+    json_schema: dict[str, Any] | None = None
     seed: int
 
 
@@ -44,6 +45,7 @@ class Reply(BaseModel):
     cost_usd: float | None = None
     latency_ms: float | None = None
     attempts: int = 1
+    logprobs: str | None = None
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @field_validator("text", "error")
@@ -61,7 +63,7 @@ class Reply(BaseModel):
 class Vlm(Protocol):
     """A model that is ready to be asked."""
 
-    def respond(self, requests: Sequence[Request]) -> Iterator[Reply]:
+    def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """Yield one reply a request as it arrives, in any order; what fails for one request is a reply with delivery `error`."""
         ...
 

@@ -3,12 +3,15 @@
 from datetime import date
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from eve_pipeline.registry import Key, pick, read_file
 from eve_pipeline.settings import Settings
+
+ENDPOINT_FIELDS = {"image", "response_format", "base_url", "allow_unencrypted", "api_key_env", "image_tokens"}
+LOCAL_FIELDS = {"path", "dtype", "trust_remote_code"}
 
 
 class Parameters(BaseModel):
@@ -20,6 +23,8 @@ class Parameters(BaseModel):
     temperature: float | None = Field(0, ge=0)
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int = 0
+    logprobs: int | None = Field(None, ge=0, le=20, description="keep each token's log probability, and those of this many alternatives")
+    extra: dict[str, Any] = Field({}, description="what else a request's body shall hold, as the server names it")
 
 
 class ImagePreparation(BaseModel):
@@ -28,6 +33,8 @@ class ImagePreparation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     detail: Literal["low", "high", "auto"] | None = None
+    max_side: int | None = Field(None, ge=16, description="longest side in pixels; larger images are scaled down and sent as JPEG")
+    jpeg_quality: int | None = Field(None, ge=1, le=95, description="send every image as JPEG of this quality")
 
 
 class Prices(BaseModel):
@@ -41,14 +48,25 @@ class Prices(BaseModel):
     source: str
 
 
+class ImageTokens(BaseModel):
+    """What an image costs before anything was asked: `base`, and `per_tile` for each 512-pixel tile unless the detail is low."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: int = Field(ge=0)
+    per_tile: int = Field(ge=0)
+
+
 class Limits(BaseModel):
-    """How hard to work a model: images a batch (local) and requests in flight (servers)."""
+    """How hard to work a model: images a batch (local); requests in flight, and hard caps a minute (servers)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch_size: int = Field(16, ge=1)
     max_in_flight: int = Field(16, ge=1)
     timeout_s: float = Field(120, gt=0)
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
 
 
 class ModelEntry(BaseModel):
@@ -63,12 +81,14 @@ class ModelEntry(BaseModel):
     revision: str | None = None
     parameters: Parameters = Parameters()
     image: ImagePreparation = ImagePreparation()
-    response_format: Literal["json_object"] | None = None
+    response_format: Literal["json_object", "json_schema"] | None = None
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
     trust_remote_code: bool = False
     base_url: str | None = None
+    allow_unencrypted: bool = Field(False, description="send images to a base_url that is neither https nor loopback")
     api_key_env: str | None = None
     prices: Prices | None = None
+    image_tokens: ImageTokens | None = None
     limits: Limits = Limits()
     description: str = ""
 
@@ -91,7 +111,16 @@ class ModelEntry(BaseModel):
             raise ValueError("trust_remote_code needs a revision: the commit whose code you have read")
         if self.path and self.revision:
             raise ValueError("give path or revision: the revision of a folder is the digest of its files")
+        if idle := self._without_effect():
+            raise ValueError(f"backend {self.backend} knows no {', '.join(sorted(idle))}; leave them out")
         return self
+
+    def _without_effect(self) -> set[str]:
+        of_the_other = ENDPOINT_FIELDS if self.backend == "transformers" else LOCAL_FIELDS
+        idle = of_the_other & self.model_fields_set
+        if self.backend == "transformers":
+            idle |= {f"parameters.{name}" for name in ("logprobs", "extra") if getattr(self.parameters, name)}
+        return idle
 
     @property
     def is_greedy(self) -> bool:

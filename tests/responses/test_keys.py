@@ -12,13 +12,15 @@ from eve_pipeline.vlms.registry import ImagePreparation, ModelEntry, Parameters
 PROMPT = RenderedPrompt("Which emotion: fear, awe?", ("fear", "awe"))
 ENTRY = ModelEntry(key="m", backend="openai", id="gpt-4o", parameters=Parameters(max_new_tokens=160, temperature=None))
 
+SCHEMA = {"type": "object"}
+
 
 def digest(entry: ModelEntry = ENTRY, revision: str = "r1", prompt: RenderedPrompt = PROMPT) -> str:
-    return config_digest(canonical_parameters(entry, revision, prompt))
+    return config_digest(canonical_parameters(entry, revision, prompt, SCHEMA))
 
 
 def test_golden_values():
-    canonical = canonical_parameters(ENTRY, "r1", PROMPT)
+    canonical = canonical_parameters(ENTRY, "r1", PROMPT, SCHEMA)
     assert canonical == (
         '{"key_version":1,"model":{"id":"gpt-4o","revision":"r1"},"parameters":{"max_new_tokens":160,"seed":0},'
         '"prompt":"Which emotion: fear, awe?"}'

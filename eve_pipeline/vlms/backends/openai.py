@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ class OpenAIVlm:
         self.base_url = base_url
         self.key = key
 
-    def respond(self, requests: Sequence[Request]) -> Iterator[Reply]:
+    def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """Yield the replies as they arrive; a refused key or an unknown model ends the run with an error that says what to fix."""
         with asyncio.Runner() as runner:
             replies = self._stream(requests)
@@ -82,7 +82,7 @@ class OpenAIVlm:
 
         return AsyncOpenAI(base_url=self.base_url, api_key=self.key, max_retries=RETRIES, timeout=self.entry.limits.timeout_s)
 
-    async def _stream(self, requests: Sequence[Request]) -> AsyncGenerator[Reply, None]:
+    async def _stream(self, requests: Iterable[Request]) -> AsyncGenerator[Reply, None]:
         waiting = iter(requests)
         under_way: set[asyncio.Task[Reply]] = set()
         done: set[asyncio.Task[Reply]] = set()

@@ -3,7 +3,7 @@
 import io
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
@@ -85,7 +85,7 @@ class TransformersVlm:
 
         return torch.device(input_device(self.model)).type
 
-    def respond(self, requests: Sequence[Request]) -> Iterator[Reply]:
+    def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """Yield the replies batch by batch; an image that cannot be opened is a failed reply and leaves its batch.
 
         Requests of like length and size share a batch, so that little of it is padding; the longest come first, so that
@@ -98,12 +98,12 @@ class TransformersVlm:
                 prepared = batch if batch.inputs is not None else None
                 yield from self.answers(batch.questions, prepared and (lambda batch=batch: self._answer(batch.questions, batch.inputs)))
 
-    def _batches(self, requests: Sequence[Request]) -> Iterator[Sequence[Request]]:
+    def _batches(self, requests: Iterable[Request]) -> Iterator[Sequence[Request]]:
         remaining = iter(requests)
         while batch := list(islice(remaining, self.answers.size)):  # a size that is smaller once memory ran out
             yield batch
 
-    def _prepare(self, requests: Sequence[Request]) -> Batch:
+    def _prepare(self, requests: Iterable[Request]) -> Batch:
         questions, failed = [], []
         for request in requests:
             try:
