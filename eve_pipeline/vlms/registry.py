@@ -117,7 +117,8 @@ class ModelEntry(BaseModel):
 
     def _without_effect(self) -> set[str]:
         of_the_other = ENDPOINT_FIELDS if self.backend == "transformers" else LOCAL_FIELDS
-        idle = of_the_other & self.model_fields_set
+        fields = type(self).model_fields
+        idle = {name for name in of_the_other if getattr(self, name) != fields[name].default}
         if self.backend == "transformers":
             idle |= {f"parameters.{name}" for name in ("logprobs", "extra") if getattr(self.parameters, name)}
         return idle
