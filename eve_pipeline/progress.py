@@ -6,15 +6,33 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import track as rich_track
 
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], *, total: int, description: str) -> Iterable[Item]:
-    """Return the items again, showing how many of `total` are done as they are used up."""
+def track(items: Iterable[Item], *, total: int, description: str) -> Iterator[Item]:
+    """Yield the items again, showing how many of `total` are done as they are used up."""
+    with bars() as progress:
+        yield from add_bar(progress, items, total=total, description=description)
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """Show any number of bars below each other while the block runs; any thread may add one."""
     console = Console(stderr=True)
-    return rich_track(items, total=total, description=description, console=console, disable=not console.is_terminal, transient=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        yield progress
+
+
+def add_bar(progress: Progress, items: Iterable[Item], *, total: int, description: str) -> Iterator[Item]:
+    """Yield the items again, showing in a bar of their own how many of `total` are done; the bar goes with the last."""
+    task = progress.add_task(description, total=total)
+    try:
+        for item in items:
+            yield item
+            progress.advance(task)
+    finally:
+        progress.remove_task(task)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Entries of models, datasets and prompts are YAML files; this module reads and checks them."""
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -31,9 +33,14 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> object:
     """Return the parsed content of a YAML file; `EveError` names the file and line that cannot be parsed."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        return deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise EveError(f"{path} cannot be read: {error}", "Correct the file; it must be valid YAML in UTF-8.") from error
+
+
+@lru_cache(maxsize=1024)  # planning reads the same few files once a cell; parsing them took longer than all else
+def _parsed(text: str) -> object:
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
 
 
 def parse_entry(kind: type[Entry], key: str, content: object, source: Path, within: tuple[str, ...] = ()) -> Entry:

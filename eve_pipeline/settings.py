@@ -1,12 +1,19 @@
 """All that the environment can change. Nothing else in the package reads the environment."""
 
 import os
+import shlex
+import stat
 from pathlib import Path
 
+from dotenv import dotenv_values
+from platformdirs import user_config_path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eve_pipeline.errors import EveError
+
 PROJECT = Path(__file__).resolve().parent.parent
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Settings(BaseSettings):
@@ -18,10 +25,14 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads that read images")
     device: str | None = Field(None, description="torch device, or auto for all GPUs; by default cuda, mps or cpu")
 
-    @field_validator("home")
+    keyring: Path = Field(
+        default_factory=lambda: user_config_path("eve_pipeline") / "keys.env", description="file of API keys, NAME=key a line"
+    )
+
+    @field_validator("home", "keyring")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().resolve()
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
 
     @property
     def assets_data(self) -> Path:
@@ -39,6 +50,19 @@ class Settings(BaseSettings):
         return PROJECT / "sql"
 
     def secret(self, variable: str) -> SecretStr | None:
-        """Return the secret in the named environment variable, None where it is not set."""
-        value = os.environ.get(variable)
+        """Return the secret in the named environment variable, else in the keyring file; None where it is in neither.
+
+        Raises:
+            EveError: the keyring file could be committed, or others can read it.
+        """
+        value = os.environ.get(variable) or self._keyring_values().get(variable)
         return SecretStr(value) if value else None
+
+    def _keyring_values(self) -> dict[str, str | None]:
+        if not self.keyring.is_file():
+            return {}
+        if self.keyring.is_relative_to(PROJECT) or any((folder / ".git").exists() for folder in self.keyring.parents):
+            raise EveError(f"The keyring {self.keyring} lies inside a repository", "Move it elsewhere, and name it in EVE_KEYRING.")
+        if self.keyring.stat().st_mode & OTHERS:
+            raise EveError(f"Others can read the keyring {self.keyring}", f"Run: chmod 600 {shlex.quote(str(self.keyring))}")
+        return dotenv_values(self.keyring, interpolate=False)

@@ -12,6 +12,7 @@ from eve_pipeline.prompts.variants import PromptVariant, prompt_variants
 from eve_pipeline.registry import pick
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import model_entries
+from eve_pipeline.warehouse.paths import Warehouse
 
 
 class Cell(NamedTuple):
@@ -56,6 +57,16 @@ def _can_ask(prompt: PromptVariant, dataset: DatasetEntry, settings: Settings) -
     return not prompt.labels or asked_labels(prompt, resolve_labels(dataset.labels, settings)) is not None
 
 
+def _pick_model(key: str, settings: Settings) -> None:
+    entries = model_entries(settings)
+    if key not in entries and Warehouse.of(settings).folder("requests").joinpath(key).is_dir():
+        raise EveError(
+            f"Model {key!r} was imported, or its entry is gone: its answers can be read, but it cannot be asked",
+            f"Name a model that has an entry: {', '.join(entries)}.",
+        )
+    pick(entries, key, "model")
+
+
 def select_cells(
     settings: Settings,
     *,
@@ -72,7 +83,7 @@ def select_cells(
         EveError: a key is not known; neither a dataset nor a subset is named; or a named prompt asks about labels that a dataset lacks.
     """
     for key in models:
-        pick(model_entries(settings), key, "model")
+        _pick_model(key, settings)
     for key in datasets:
         pick(dataset_entries(settings), key, "dataset")
     for key in subsets:

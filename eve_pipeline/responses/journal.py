@@ -1,11 +1,12 @@
 """Replies are appended to a journal as they arrive and folded into `responses` when a cell ends, or by the next run after a kill."""
 
 import os
-import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedWriter
 from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
@@ -19,7 +20,7 @@ from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import write_table
 
-SYNC_EVERY_S = 1.0
+SYNC_EVERY_S = 0.5
 
 
 class Entry(BaseModel):
@@ -30,39 +31,130 @@ class Entry(BaseModel):
     reply: Reply
 
 
+class JournalFile:
+    """A file that one process appends to while it holds its lock."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{ULID()}.jsonl"
+        self.lock = FileLock(_lock(self.path), thread_local=False)
+        self.lock.acquire()
+        self.descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND)
+
+    def append(self, line: bytes) -> None:
+        """Hand a line to the operating system, whole, or raise `OSError`."""
+        while line:
+            line = line[os.write(self.descriptor, line) :]
+
+    def close(self) -> None:
+        """Close the file; the lock is held on."""
+        os.close(self.descriptor)
+
+
 class Journal:
-    """Appends replies of one cell; a line is with the operating system when `append` returns and on disk within a second."""
+    """Keeps the replies of this process, from any number of threads.
 
-    def __init__(self, file: BufferedWriter, cell: Cell) -> None:
-        self.file = file
-        self.cell = cell
-        self.synced_at = time.monotonic()
+    A reply is with the operating system when `append` returns, on disk within a second, and in `responses` after the next `fold`.
+    A file that cannot be written ends all further appending, so that nothing is asked whose answer cannot be kept.
+    """
 
-    def append(self, reply: Reply) -> None:
-        """Write one reply."""
-        entry = Entry(model=self.cell.model, task=self.cell.task, reply=reply)
-        self.file.write(entry.model_dump_json().encode() + b"\n")
-        self.file.flush()
-        if time.monotonic() - self.synced_at >= SYNC_EVERY_S:
-            os.fsync(self.file.fileno())
-            self.synced_at = time.monotonic()
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.file: JournalFile | None = None
+        self.failure: EveError | None = None
+        self.appending, self.folding = Lock(), Lock()
+        self.is_unsynced, self.is_closed = False, Event()
+        Thread(target=self._keep_synced, name="journal", daemon=True).start()
+
+    def append(self, cell: Cell, reply: Reply) -> None:
+        """Write one reply.
+
+        Raises:
+            EveError: it cannot be written, or an earlier one could not; what was written stays and is folded in by the next run.
+        """
+        line = Entry(model=cell.model, task=cell.task, reply=reply).model_dump_json().encode() + b"\n"
+        with self.appending:
+            self._raise_failure()
+            try:
+                self.file = self.file or JournalFile(self.warehouse.journals)
+                self.file.append(line)
+                self.is_unsynced = True
+            except OSError as error:
+                self.failure = _unwritable(self.file.path if self.file else self.warehouse.journals, error)
+                raise self.failure from error
+
+    def fold(self) -> None:
+        """Put everything appended so far into `responses`.
+
+        Raises:
+            EveError: a file cannot be written; the journal stays and is folded in by the next run.
+        """
+        with self.folding:
+            with self.appending:
+                finished, self.file, self.is_unsynced = self.file, None, False
+            if finished:
+                finished.close()
+                try:
+                    _fold(finished.path, self.warehouse)
+                except EveError as error:
+                    self.failure = self.failure or error
+                finally:
+                    finished.lock.release()
+            self._raise_failure()
+
+    def close(self) -> None:
+        """Fold what there is; what comes later is refused.
+
+        Raises:
+            EveError: a file cannot be written, and nobody has been told yet.
+        """
+        self.is_closed.set()
+        told = self.failure
+        try:
+            self.fold()
+        except EveError:
+            if not told:
+                raise
+        finally:
+            self.failure = self.failure or EveError("The run has ended", "Run the same command again.")
+
+    def _keep_synced(self) -> None:
+        while not self.is_closed.wait(SYNC_EVERY_S):
+            with self.appending:
+                descriptor = os.dup(self.file.descriptor) if self.file and self.is_unsynced else None
+                self.is_unsynced = False
+            if descriptor is not None:
+                self._sync(descriptor)
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            self.failure = self.failure or _unwritable(self.warehouse.journals, error)
+        finally:
+            os.close(descriptor)
+
+    def _raise_failure(self) -> None:
+        if self.failure:
+            raise self.failure
 
 
 @contextmanager
-def open_journal(cell: Cell, warehouse: Warehouse) -> Iterator[Journal]:
-    """Open a journal; on leaving, also by an error, what it holds is folded into `responses`."""
-    warehouse.journals.mkdir(parents=True, exist_ok=True)
-    path = warehouse.journals / f"{ULID()}.jsonl"
-    with FileLock(_lock(path)):
-        try:
-            with path.open("wb") as file:
-                yield Journal(file, cell)
-        finally:
-            _fold(path, warehouse)
+def open_journal(warehouse: Warehouse) -> Iterator[Journal]:
+    """Open this process's journal; on leaving, also by an error, what it holds is folded into `responses`."""
+    journal = Journal(warehouse)
+    try:
+        yield journal
+    finally:
+        journal.close()
 
 
 def fold_abandoned_journals(warehouse: Warehouse) -> int:
-    """Fold the journals of processes that are gone; return how many replies that saved."""
+    """Fold the journals of processes that are gone; return how many replies that saved.
+
+    Raises:
+        EveError: a line is damaged, or a part cannot be written; the journal stays.
+    """
     n_saved = 0
     for path in sorted(warehouse.journals.glob("*.jsonl")):
         try:
@@ -77,6 +169,13 @@ def _lock(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
+def _unwritable(path: Path, error: Exception) -> EveError:
+    return EveError(
+        f"{path} cannot be written: {error}",
+        "Make room or mend the disk, then run the same command again: every reply that was written is kept.",
+    )
+
+
 def _parse(line: bytes, number: int, path: Path) -> Entry:
     try:
         return Entry.model_validate_json(line)
@@ -86,14 +185,17 @@ def _parse(line: bytes, number: int, path: Path) -> Entry:
 
 def _fold(path: Path, warehouse: Warehouse) -> int:
     """Write a journal's replies as parts named after it, so that folding twice writes the same files, and remove it."""
-    if not path.exists():
-        return 0
-    whole_lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
-    entries = [_parse(line, number, path) for number, line in enumerate(whole_lines, 1)]
-    for model, task in dict.fromkeys((entry.model, entry.task) for entry in entries):
-        replies = [entry.reply.model_dump() for entry in entries if (entry.model, entry.task) == (model, task)]
-        frame = pl.DataFrame(replies, schema=contracts()["responses"].polars_schema)
-        write_table(frame, "responses", warehouse.file("responses", model, task, f"part-{path.stem.lower()}"))
-    path.unlink()
+    whole_lines = path.read_bytes().rpartition(b"\n")[0].splitlines() if path.exists() else []
+    replies = defaultdict[tuple[str, str], list[dict[str, Any]]](list)
+    for number, line in enumerate(whole_lines, 1):
+        entry = _parse(line, number, path)
+        replies[entry.model, entry.task].append(entry.reply.model_dump())
+    for (model, task), rows in replies.items():
+        part = warehouse.file("responses", model, task, f"part-{path.stem.lower()}")
+        try:
+            write_table(pl.DataFrame(rows, schema=contracts()["responses"].polars_schema), "responses", part)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise _unwritable(part, error) from error
+    path.unlink(missing_ok=True)
     _lock(path).unlink(missing_ok=True)
-    return len(entries)
+    return len(whole_lines)

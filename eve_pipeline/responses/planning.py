@@ -58,7 +58,7 @@ def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | 
         configs=_with_earlier_configs(configs, cell, warehouse),
         requests=_with_earlier_requests(wanted, possible, configs, cell, warehouse),
         wanted=wanted,
-        missing=unanswered(wanted, warehouse),
+        missing=unanswered(wanted, warehouse, [(cell.model, cell.task)]),
     )
 
 

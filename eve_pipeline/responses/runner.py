@@ -1,39 +1,78 @@
 """Ask cells: plan, ask what is missing, keep every reply."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Event
 from typing import NamedTuple
 
 import polars as pl
+from rich.progress import Progress
 
 from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.errors import EveError
-from eve_pipeline.progress import track
-from eve_pipeline.responses.cells import Cell
-from eve_pipeline.responses.journal import fold_abandoned_journals, open_journal
+from eve_pipeline.progress import add_bar, bars
+from eve_pipeline.responses.budget import Budget
+from eve_pipeline.responses.cells import Cell, subset_datasets
+from eve_pipeline.responses.journal import Journal, fold_abandoned_journals, open_journal
 from eve_pipeline.responses.keys import answer_schema
 from eve_pipeline.responses.locks import cell_lock
-from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.planning import Plan, plan_cell
 from eve_pipeline.settings import Settings
-from eve_pipeline.vlms.protocol import Request, Vlm, open_vlm
-from eve_pipeline.vlms.registry import model_entry
+from eve_pipeline.vlms.endpoints import ProviderRefused
+from eve_pipeline.vlms.protocol import Reply, Request, Vlm, open_vlm
+from eve_pipeline.vlms.registry import ModelEntry, model_entries, model_entry
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
 
 IMAGE_COLUMNS = ("dataset", "image_id", "path", "width", "height")
+LOCAL = "local"
+WORKERS_AN_ENDPOINT = 2  # so that its slots stay filled between two cells
+GRACE_S = 0.5  # for replies that are on their way when a run is interrupted
 
 
 class CellOutcome(NamedTuple):
-    """What asking one cell came to; `failure` says why it ended early, if it did."""
+    """What asking one cell came to; `n_left` requests did not fit the budget; `failure` says why it ended early, if it did.
+
+    `n_submitted` requests were handed to a batch, whose replies come later.
+    """
 
     cell: Cell
     n_requests: int = 0
     n_asked: int = 0
     n_errors: int = 0
+    n_submitted: int = 0
+    n_left: int = 0
     failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all threads of one run share."""
+
+    settings: Settings
+    budget: Budget
+    journal: Journal
+    progress: Progress
+    repeats: int = 1
+    limit: int | None = None
+    is_stopped: Event = field(default_factory=Event)
+
+
+@dataclass
+class Provider:
+    """Who is asked: its jobs are lists of cells that share requests; once it has refused, nothing more is sent."""
+
+    name: str
+    jobs: Iterator[list[Cell]]
+    n_workers: int
+    refusal: str | None = None
 
 
 class OpenVlm:
@@ -61,38 +100,133 @@ class OpenVlm:
         self.stack.close()
 
 
-def ask_cells(cells: Iterable[Cell], settings: Settings, *, repeats: int = 1, limit: int | None = None) -> Iterator[CellOutcome]:
-    """Yield the outcome of each cell as it ends; a cell that fails does not stop the others."""
-    fold_abandoned_journals(Warehouse.of(settings))
-    current = OpenVlm(settings)
+def ask_cells(
+    cells: Iterable[Cell], settings: Settings, *, repeats: int = 1, limit: int | None = None, budget: Budget | None = None
+) -> Generator[CellOutcome]:
+    """Yield the outcome of each cell as it ends, providers side by side; a cell that fails does not stop the others.
+
+    Closing the iterator, or interrupting it, stops the run and keeps what came back.
+
+    Raises:
+        EveError: there is a budget and a model without prices, or a journal or part cannot be read or written.
+    """
+    cells, budget = list(cells), budget or Budget()
+    entries = model_entries(settings)
+    budget.refuse_unpriced(entries[cell.model] for cell in cells if cell.model in entries)
+    warehouse = Warehouse.of(settings)
+    fold_abandoned_journals(warehouse)
+    providers = _providers(cells, entries, settings)
+    with open_journal(warehouse) as journal, bars() as progress:
+        run = Run(settings, budget, journal, progress, repeats, limit)
+        if [provider.name for provider in providers] == [LOCAL]:  # in this thread, where Ctrl-C ends generation at once
+            yield from _work(providers[0], run)
+        else:
+            yield from _side_by_side(providers, run)
+
+
+def _providers(cells: Iterable[Cell], entries: dict[str, ModelEntry], settings: Settings) -> list[Provider]:
+    datasets = subset_datasets(settings)
+    jobs: dict[str, dict[object, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        entry, dataset = entries.get(cell.model), datasets.get(cell.subset)
+        name = entry.base_url or entry.backend if entry and entry.backend != "transformers" else LOCAL
+        jobs[name][cell.model, dataset and dataset.key, cell.prompt].append(cell)
+    return [
+        Provider(name, iter(list(by_lock.values())), n_workers=1 if name == LOCAL else min(WORKERS_AN_ENDPOINT, len(by_lock)))
+        for name, by_lock in jobs.items()
+    ]
+
+
+def _side_by_side(providers: list[Provider], run: Run) -> Iterator[CellOutcome]:
+    """Work in threads and yield in this one; what is still under way when this ends early gets a moment and is then left alone."""
+    outcomes: SimpleQueue[CellOutcome | None] = SimpleQueue()
+
+    def work(provider: Provider) -> None:
+        try:
+            for outcome in _work(provider, run):
+                outcomes.put(outcome)
+        finally:
+            outcomes.put(None)
+
+    seats = [provider for provider in providers for _ in range(provider.n_workers)]
+    executor = ThreadPoolExecutor(max(1, len(seats)), "ask")
+    workers = [executor.submit(work, provider) for provider in seats]
     try:
-        for cell in cells:
-            try:
-                yield _ask_cell(cell, current, settings, repeats, limit)
-            except EveError as error:
-                yield CellOutcome(cell, failure=str(error))
-            except Exception as error:
-                logger.exception("%s failed", cell)
-                yield CellOutcome(cell, failure=f"{type(error).__name__}: {error}")
+        for _ in workers:
+            yield from iter(outcomes.get, None)
+    finally:
+        run.is_stopped.set()
+        wait(workers, timeout=GRACE_S)
+        executor.shutdown(wait=False)
+
+
+def _work(provider: Provider, run: Run) -> Iterator[CellOutcome]:
+    current = OpenVlm(run.settings)
+    try:
+        for job in provider.jobs:
+            for cell in job:
+                if run.is_stopped.is_set():
+                    return
+                yield _outcome(cell, provider, current, run)
     finally:
         current.close()
 
 
-def _ask_cell(cell: Cell, current: OpenVlm, settings: Settings, repeats: int, limit: int | None) -> CellOutcome:
-    warehouse = Warehouse.of(settings)
-    with cell_lock(cell, settings):
-        plan = plan_cell(cell, settings, repeats=repeats, limit=limit)
+def _outcome(cell: Cell, provider: Provider, current: OpenVlm, run: Run) -> CellOutcome:
+    if provider.refusal:
+        return CellOutcome(cell, failure=provider.refusal)
+    try:
+        return _ask_cell(cell, current, run)
+    except EveError as error:
+        if isinstance(error, ProviderRefused):
+            provider.refusal = str(error)
+        return CellOutcome(cell, failure=str(error))
+    except Exception as error:
+        logger.exception("%s failed", cell)
+        return CellOutcome(cell, failure=f"{type(error).__name__}: {error}")
+
+
+def _ask_cell(cell: Cell, current: OpenVlm, run: Run) -> CellOutcome:
+    warehouse = Warehouse.of(run.settings)
+    with cell_lock(cell, run.settings):
+        plan = plan_cell(cell, run.settings, repeats=run.repeats, limit=run.limit)
         write_table(plan.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(plan.requests, "requests", warehouse.file("requests", cell.model, cell.task))
-        n_errors = 0
-        if not plan.missing.is_empty():
-            requests = to_requests(plan.missing, plan.configs, settings)
-            vlm = current.of(cell.model, plan.configs.filter("is_current")["model_revision"][0])
-            with open_journal(cell, warehouse) as journal:
-                for reply in track(vlm.respond(requests), total=len(requests), description=str(cell)):
-                    journal.append(reply)
-                    n_errors += reply.delivery == "error"
-        return CellOutcome(cell, plan.requests.height, plan.missing.height, n_errors)
+        outcome = CellOutcome(cell, plan.requests.height)
+        if plan.missing.is_empty():
+            return outcome
+        return _ask_missing(outcome, plan, current, run)
+
+
+def _ask_missing(outcome: CellOutcome, plan: Plan, current: OpenVlm, run: Run) -> CellOutcome:
+    entry = model_entry(plan.cell.model, run.settings)
+    requests = to_requests(plan.missing, plan.configs, run.settings)
+    vlm = current.of(entry.key, plan.configs.filter("is_current")["model_revision"][0])
+    run.budget.expect(entry, requests)
+    waiting, n_asked, n_errors = deque(requests), 0, 0
+    try:
+        for reply in add_bar(run.progress, _replies(waiting, vlm, entry, run), total=len(requests), description=str(plan.cell)):
+            run.journal.append(plan.cell, reply)
+            run.budget.settle(entry.key, reply)
+            n_asked += 1
+            n_errors += reply.delivery == "error"
+    finally:
+        run.budget.release(entry.key, len(requests) - len(waiting) - n_asked)
+        run.journal.fold()
+    return outcome._replace(n_asked=n_asked, n_errors=n_errors, n_left=len(waiting))
+
+
+def _replies(waiting: deque[Request], vlm: Vlm, entry: ModelEntry, run: Run) -> Iterator[Reply]:
+    """Ask round after round: once all replies of a round are in, more may fit the budget than was expected to."""
+    n_before = 0
+    while waiting and len(waiting) != n_before:
+        n_before = len(waiting)
+        yield from vlm.respond(_admitted(waiting, entry, run))
+
+
+def _admitted(waiting: deque[Request], entry: ModelEntry, run: Run) -> Iterator[Request]:
+    while waiting and not (run.is_stopped.is_set() or run.journal.failure) and run.budget.admit(entry.key):
+        yield waiting.popleft()
 
 
 def to_requests(missing: pl.DataFrame, configs: pl.DataFrame, settings: Settings) -> list[Request]:

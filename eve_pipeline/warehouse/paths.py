@@ -39,6 +39,10 @@ class Warehouse:
         """What was found in the files of a dataset; deleting it costs reading them all again."""
         return self.home / "cache" / "image_checks" / f"{dataset}.parquet"
 
+    def response_index(self, model: str, task: str) -> Path:
+        """Which part of a cell folder holds which response; deleting it costs reading their keys again."""
+        return self.home / "cache" / "response_index" / model / f"{task}.parquet"
+
     @property
     def publications(self) -> Path:
         """One folder a published database."""

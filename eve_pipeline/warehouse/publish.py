@@ -17,6 +17,8 @@ from ulid import ULID
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.compaction import record_published
+from eve_pipeline.warehouse.dbt_process import READY
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.raw_schema import create_raw_schema
 
@@ -81,7 +83,7 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
         building.folder.mkdir(parents=True)
         try:
             with duckdb.connect(building.database) as connection:
-                create_raw_schema(connection, warehouse)
+                record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
             yield building
             with duckdb.connect(building.database) as connection:
                 connection.execute("CHECKPOINT")
@@ -105,9 +107,61 @@ def publish(warehouse: Warehouse, settings: Settings) -> Path:
     Raises:
         EveError: a model or a test of error severity failed, or a Parquet file cannot be used; nothing is published.
     """
-    with publication(warehouse, settings) as building:
-        run_dbt(building, "build", "--exclude-resource-type", "unit_test")
+    with loaded_dbt(Publication.building(warehouse, settings)) as dbt:
+        return publish_with(dbt, warehouse, settings)
+
+
+def publish_with(dbt: "Dbt", warehouse: Warehouse, settings: Settings) -> Path:
+    """Publish as `publish` does, with a dbt that was started before."""
+    with publication(warehouse, settings):
+        dbt.wait()
+        dbt.build()
     return warehouse.database.resolve()
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """A process in which dbt is loaded and has parsed the project by the time it is to build."""
+
+    process: subprocess.Popen[str]
+    building: Publication
+
+    def wait(self) -> None:
+        """Return when dbt can build at once."""
+        assert self.process.stdout  # noqa: S101 - it is a pipe
+        for line in self.process.stdout:
+            if line.strip() == READY:
+                return
+
+    def build(self) -> None:
+        """Build all models and run their tests.
+
+        Raises:
+            EveError: a model or test of error severity failed; it is named.
+        """
+        results = self.building.target / "run_results.json"
+        results.unlink(missing_ok=True)
+        output, _ = self.process.communicate("build\n")
+        _check(self.process.returncode, results, output, self.building)
+
+
+@contextmanager
+def loaded_dbt(building: Publication) -> Iterator[Dbt]:
+    """Start dbt in a process of its own, which loads while the block runs, and ends with it."""
+    command = [sys.executable, "-m", "eve_pipeline.warehouse.dbt_process", "build", "--exclude-resource-type", "unit_test"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **building.environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the process that it serves
+    ) as process:
+        try:
+            yield Dbt(process, building)
+        finally:
+            process.kill()
 
 
 def run_dbt(building: Publication, *arguments: str) -> None:
@@ -120,8 +174,12 @@ def run_dbt(building: Publication, *arguments: str) -> None:
     results.unlink(missing_ok=True)
     command = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--quiet", *arguments]
     finished = subprocess.run(command, env={**os.environ, **building.environment}, capture_output=True, text=True, check=False)
-    if finished.returncode:
-        failed = _failures(results) or [finished.stdout.strip() or finished.stderr.strip()]
+    _check(finished.returncode, results, finished.stdout.strip() or finished.stderr, building)
+
+
+def _check(returncode: int, results: Path, output: str, building: Publication) -> None:
+    if returncode:
+        failed = _failures(results) or [output.strip()]
         raise EveError(f"dbt failed: {'; '.join(failed)}", f"See {building.log}; the last published database stays in place.")
 
 

@@ -1,40 +1,54 @@
 """Schema `raw` of a published database: one relation a contract, with the rows of its Parquet files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
 
 from eve_pipeline.warehouse.contract import Contract, contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import check_file
 
 READ_WHERE_THEY_LIE = frozenset({"responses"})  # append-only and large, so a view over its files instead of a copy
 
 
-def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
+def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> list[Path]:
     """Create and describe `raw.<table>` for every contract; columns that older files lack are NULL, no files give no rows.
+
+    Returns:
+        the parts of `responses` that the published view reads.
 
     Raises:
         EveError: a file is damaged, of another table, or newer than this program.
     """
+    parts = visible_parts(warehouse)
     connection.execute("CREATE SCHEMA raw")
     for contract in contracts().values():
-        kind = "VIEW" if contract.table in READ_WHERE_THEY_LIE else "TABLE"
-        rows = _rows(connection, contract, warehouse.files(contract.table))
-        connection.execute(f"CREATE {kind} raw.{contract.table} AS {rows.sql_query()}")
+        is_view = contract.table in READ_WHERE_THEY_LIE
+        versions = parts if is_view else {file: _version(file, contract) for file in warehouse.files(contract.table)}
+        kind = "VIEW" if is_view else "TABLE"
+        connection.execute(f"CREATE {kind} raw.{contract.table} AS {_rows(connection, contract, versions)}")
         for comment in _comments(contract, kind):
             connection.execute(comment)
+    return list(parts)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, contract: Contract, files: Sequence[Path]) -> duckdb.DuckDBPyRelation:
-    for file in files:
-        check_file(file, contract)
-    names = [str(file) for file in files]
-    found = connection.read_parquet(names, union_by_name=True, hive_partitioning=False) if names else connection.sql("SELECT 1 LIMIT 0")
-    values = {name: f'"{name}"' if name in found.columns else "NULL" for name in contract.columns}
+def _version(file: Path, contract: Contract) -> int:
+    return int(check_file(file, contract)["contract_version"])
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, contract: Contract, versions: Mapping[Path, int]) -> str:
+    """Return a SELECT of all rows: files of one version have equal columns, so that only one of them is opened to bind it."""
+    groups = [[str(file) for file in versions if versions[file] == version] for version in sorted(set(versions.values()))]
+    found = [connection.read_parquet(names, hive_partitioning=False) for names in groups] or [connection.sql("SELECT 1 LIMIT 0")]
+    return " UNION ALL ".join(_with_all_columns(relation, contract).sql_query() for relation in found)
+
+
+def _with_all_columns(relation: duckdb.DuckDBPyRelation, contract: Contract) -> duckdb.DuckDBPyRelation:
+    values = {name: f'"{name}"' if name in relation.columns else "NULL" for name in contract.columns}
     columns = (f'{values[name]}::{column.type} AS "{name}"' for name, column in contract.columns.items())
-    return found.set_alias(contract.table).project(", ".join(columns))
+    return relation.set_alias(contract.table).project(", ".join(columns))
 
 
 def _comments(contract: Contract, kind: str) -> Iterator[str]:

@@ -1,68 +1,67 @@
 """The append-only `responses`: immutable parts per cell folder, resolved to one row a key when they are read."""
 
-import duckdb
+from collections.abc import Collection
+from pathlib import Path
+
 import polars as pl
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.response_index import cell_folders, folder_index, read_parts
 
-GOOD = "delivery <> 'error'"
+IS_GOOD = pl.col("delivery") != "error"
+CREATED = pl.col("created_at").to_physical()
 
 
-def connect_responses(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory database whose view `responses` holds every stored part.
+def unanswered(requests: pl.DataFrame, warehouse: Warehouse, cells: Collection[tuple[str, str]] = ()) -> pl.DataFrame:
+    """Return the rows of `requests` (any columns, among them request_key) whose key has no good response, each key once.
+
+    Folders are asked until all keys are found: those of `cells` (model and task) first, for most answers lie there.
 
     Raises:
         EveError: a part is damaged or newer than this program; it is named.
     """
-    connection = duckdb.connect()
-    parts = [str(path) for path in warehouse.files("responses")]
-    if not parts:
-        connection.register("responses", contracts()["responses"].polars_schema.to_frame())
-        return connection
-    _refuse_newer(connection, parts)
-    connection.read_parquet(parts, union_by_name=True).create_view("responses")
-    return connection
-
-
-def unanswered(requests: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
-    """Return the rows of `requests` (any columns, among them request_key) whose key has no good response, each key once."""
-    with connect_responses(warehouse) as connection:
-        connection.register("wanted", requests.unique("request_key", maintain_order=True))
-        stored = f"select request_key from responses where {GOOD}"  # noqa: S608 - a constant
-        missing: pl.DataFrame = connection.sql(f"select * from wanted anti join ({stored}) using (request_key)").pl()  # noqa: S608 - a constant
-        return missing
+    missing = requests.unique("request_key", maintain_order=True)
+    first = [warehouse.folder("responses") / model / task for model, task in cells]
+    for folder in cell_folders(warehouse, first):
+        if missing.is_empty():
+            break
+        good = folder_index(folder, warehouse).rows.filter("is_good").select("request_key")
+        missing = missing.join(good, on="request_key", how="anti", maintain_order="left")
+    return missing
 
 
 def stored_responses(request_keys: pl.Series, warehouse: Warehouse) -> pl.DataFrame:
-    """Return one row of `responses` for each key that has any: the earliest good one, else the latest error."""
-    with connect_responses(warehouse) as connection:
-        connection.register("wanted", request_keys.unique().to_frame("request_key"))
-        resolved: pl.DataFrame = connection.sql(
-            f"""
-            select responses.* from responses semi join wanted using (request_key)
-            qualify row_number() over (
-                partition by request_key
-                order by ({GOOD}) desc, case when {GOOD} then created_at end, created_at desc
-            ) = 1
-            """  # noqa: S608 - a constant
-        ).pl()
-        return resolved
+    """Return one row of `responses` for each key that has any: the earliest good one, else the latest error.
 
-
-def _refuse_newer(connection: duckdb.DuckDBPyConnection, parts: list[str]) -> None:
-    known = contracts()["responses"].version
-    query = """
-        select file_name, decode(value) from parquet_kv_metadata($parts)
-        where decode(key) = 'contract_version' and decode(value)::int > $known limit 1
+    Raises:
+        EveError: a part is damaged or newer than this program; it is named.
     """
-    try:
-        newer = connection.execute(query, {"parts": parts, "known": known}).fetchone()
-    except duckdb.Error as error:
-        raise EveError(f"A part of `responses` cannot be read: {error}", "Move the named file away and run again.") from error
-    if newer:
-        raise EveError(
-            f"{newer[0]} has version {newer[1]} of table 'responses'; this program reads up to {known}",
-            "Upgrade eve_pipeline.",
-        )
+    wanted = request_keys.unique().to_frame("request_key")
+    found = [_stored_in(folder, wanted, warehouse) for folder in cell_folders(warehouse)]
+    rows = pl.concat([contracts()["responses"].polars_schema.to_frame(), *found])
+    order = pl.when(IS_GOOD).then(CREATED).otherwise(-CREATED)
+    return rows.sort(~IS_GOOD, order, maintain_order=True).unique("request_key", keep="first", maintain_order=True)
+
+
+def visible_parts(warehouse: Warehouse) -> dict[Path, int]:
+    """Return every part that no merged part hides, with its contract's version."""
+    return {
+        folder / name: part.version
+        for folder in cell_folders(warehouse)
+        for name, part in sorted(folder_index(folder, warehouse).parts.items())
+    }
+
+
+def _stored_in(folder: Path, wanted: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    while True:
+        holding = folder_index(folder, warehouse).rows.join(wanted, on="request_key", how="semi")["part"].unique().sort()
+        if holding.is_empty():
+            return contracts()["responses"].polars_schema.to_frame()
+        paths = [folder / name for name in holding]
+        try:
+            return read_parts(paths, lambda rows: rows.drop("part").join(wanted.lazy(), on="request_key", how="semi"))
+        except EveError:
+            if all(path.exists() for path in paths):
+                raise  # else compaction has removed one since the index was read; what replaces it is there

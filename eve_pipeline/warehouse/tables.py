@@ -19,14 +19,24 @@ def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
     """
     contract = contracts()[table]
     conformed = contract.conform(frame)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        conformed.write_parquet(file, metadata={"contract": table, "contract_version": str(contract.version)})
-        file.flush()
-        os.fsync(file.fileno())
+    with replacing(path) as temporary:
+        conformed.write_parquet(temporary, metadata=contract_metadata(contract))
+        sync(temporary)
 
 
-def check_file(path: Path, contract: Contract) -> None:
-    """Raise `EveError` where a file is damaged, of another table, or newer than this program."""
+def contract_metadata(contract: Contract) -> dict[str, str]:
+    """Return what every file of a table carries in its footer."""
+    return {"contract": contract.table, "contract_version": str(contract.version)}
+
+
+def sync(file: Path) -> None:
+    """Return when a written file is on disk."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def check_file(path: Path, contract: Contract) -> dict[str, str]:
+    """Return a file's metadata; `EveError` where it is damaged, of another table, or newer than this program."""
     try:
         metadata = pl.read_parquet_metadata(path)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -39,6 +49,7 @@ def check_file(path: Path, contract: Contract) -> None:
             f"{path} has version {version} of table {contract.table!r}; this program reads up to {contract.version}",
             "Upgrade eve_pipeline.",
         )
+    return metadata
 
 
 def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:

@@ -1,15 +1,14 @@
 """The runner against a real server: nothing is asked twice, nothing that came back is lost."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from threading import Barrier
 
 import polars as pl
 import pytest
-from filelock import FileLock
+from PIL import Image
 
 from eve_pipeline.answers.reading import PARSER_VERSION
 from eve_pipeline.datasets.catalogue import build_images
@@ -18,12 +17,10 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.items import build_items
 from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell, select_cells
-from eve_pipeline.responses.journal import Entry, fold_abandoned_journals
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.responses.runner import CellOutcome, ask_cells, to_requests
 from eve_pipeline.settings import Settings
-from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
 from tests.chat_server import ChatServer
@@ -60,6 +57,31 @@ def test_a_second_run_asks_nothing(prepared: Settings, chat_server: ChatServer):
     ask(prepared)
     assert ask(prepared) == CellOutcome(CELL, n_requests=N, n_asked=0)
     assert len(chat_server.seen) == N
+
+
+def test_a_change_asks_again_exactly_what_it_must(
+    prepared: Settings, chat_server: ChatServer, photographs: Path, add_model: Callable[..., None]
+):
+    def asked(**fields: object) -> int:
+        add_model("served", backend="openai", id="stub", base_url=chat_server.url, **fields)
+        before, outcome = len(chat_server.seen), ask(prepared)
+        assert len(chat_server.seen) - before == outcome.n_asked
+        return outcome.n_asked
+
+    def read_images_again() -> None:
+        entry = dataset_entry("photos", prepared)
+        build_images(entry, prepared, Warehouse.of(prepared))
+        build_items(entry, prepared, Warehouse.of(prepared))
+
+    assert asked() == N
+    Image.new("RGB", (40, 40)).save(photographs / "awe" / "0.jpg")
+    read_images_again()
+    assert asked() == 1
+    assert asked(limits={"max_in_flight": 2}, description="other words") == 0
+    assert asked(parameters={"temperature": 0.5}) == N
+    assert asked(revision="2026-11-01") == N
+    assert asked(image={"detail": "low"}) == N
+    assert asked() == 0  # what was asked at first is still there
 
 
 def test_errors_alone_are_asked_again(prepared: Settings, chat_server: ChatServer):
@@ -122,9 +144,9 @@ def test_an_edited_prompt_makes_earlier_configs_history(prepared: Settings, chat
 
 def test_a_cell_that_another_process_holds_is_skipped_and_the_holder_named(prepared: Settings, chat_server: ChatServer):
     with cell_lock(CELL, prepared):
-        outcomes = list(ask_cells([CELL, CELL._replace(prompt="explanation")], prepared))
-    assert f'"pid": {os.getpid()}' in (outcomes[0].failure or "")
-    assert outcomes[1].n_asked == N
+        outcomes = {outcome.cell: outcome for outcome in ask_cells([CELL, CELL._replace(prompt="explanation")], prepared)}
+    assert f'"pid": {os.getpid()}' in (outcomes[CELL].failure or "")
+    assert outcomes[CELL._replace(prompt="explanation")].n_asked == N
 
 
 def test_a_subset_that_is_not_materialized_is_named(prepared: Settings):
@@ -136,63 +158,6 @@ def test_a_subset_that_is_not_materialized_is_named(prepared: Settings):
 def test_a_refused_key_ends_the_cell_with_what_to_fix(prepared: Settings, chat_server: ChatServer):
     chat_server.fault = lambda _: 401
     assert "api_key_env" in (ask(prepared).failure or "")
-
-
-@pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.4])
-def test_killed_at_any_moment_nothing_stored_is_lost_and_only_the_rest_is_asked(
-    prepared: Settings, chat_server: ChatServer, delay_s: float
-):
-    chat_server.latency_s = 0.1
-    script = "from eve_pipeline.settings import Settings; from eve_pipeline.responses.runner import ask_cells; "
-    script += "from eve_pipeline.responses.cells import Cell; list(ask_cells([Cell('served', 'photos', 'simple')], Settings()))"
-    child = subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"EVE_HOME": str(prepared.home)})
-    while not chat_server.seen:
-        assert child.poll() is None
-        time.sleep(0.01)
-    time.sleep(delay_s)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    time.sleep(0.3)
-    asked_before = len(chat_server.seen)
-    journalled = sum(path.read_bytes().count(b"\n") for path in Warehouse.of(prepared).journals.glob("*.jsonl"))
-
-    outcome = ask(prepared)
-
-    assert outcome.n_asked == N - journalled
-    assert stored(prepared)["request_key"].n_unique() == N == stored(prepared).height
-    assert len(chat_server.seen) == asked_before + outcome.n_asked
-    assert asked_before - journalled <= 8  # in flight when it was killed
-    assert not list(Warehouse.of(prepared).journals.glob("*.jsonl"))
-
-
-def test_a_torn_last_line_is_dropped_and_folding_twice_doubles_nothing(prepared: Settings):
-    ask(prepared)
-    warehouse = Warehouse.of(prepared)
-    part = next(iter(warehouse.files("responses")))
-    journal = warehouse.journals / f"{part.stem.removeprefix('part-').upper()}.jsonl"
-    entries = [Entry(model=CELL.model, task=CELL.task, reply=Reply.model_validate(row)) for row in stored(prepared).iter_rows(named=True)]
-    journal.write_text("".join(entry.model_dump_json() + "\n" for entry in entries) + '{"model": "served", "ta')
-    assert fold_abandoned_journals(warehouse) == N
-    assert stored(prepared).height == N
-
-
-def test_a_journal_in_use_is_left_alone(prepared: Settings):
-    warehouse = Warehouse.of(prepared)
-    warehouse.journals.mkdir()
-    journal = warehouse.journals / "0.jsonl"
-    journal.write_text("")
-    with FileLock(journal.with_suffix(".lock")):
-        assert fold_abandoned_journals(warehouse) == 0
-        assert journal.exists()
-
-
-def test_a_damaged_line_names_the_journal_and_line(prepared: Settings):
-    warehouse = Warehouse.of(prepared)
-    warehouse.journals.mkdir()
-    (warehouse.journals / "0.jsonl").write_bytes(b"\0\0\0\n")
-    with pytest.raises(EveError, match=r"Line 1 of .*0\.jsonl is damaged"):
-        fold_abandoned_journals(warehouse)
-    assert (warehouse.journals / "0.jsonl").exists()
 
 
 def test_the_same_name_at_another_server_is_another_model(prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]):
@@ -239,3 +204,56 @@ def test_cells_whose_answers_are_outdated_are_read_again(prepared: Settings):
     os.utime(warehouse.files("responses")[0], (later, later))
     assert answer_outdated_cells(prepared) == [CELL]
     assert set(read_table("answers", [answers])["parser_version"]) == {PARSER_VERSION}
+
+
+def test_providers_are_asked_side_by_side_and_a_cell_that_fails_stops_no_other(
+    prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]
+):
+    with ChatServer() as other:
+        add_model("elsewhere", backend="openai", id="stub", base_url=other.url)
+        reached = Barrier(2)  # broken unless both are asked at the same time
+        for server in (chat_server, other):
+            server.fault = lambda number: reached.wait(30) and 0 if number == 1 else 0
+        cells = [CELL, CELL._replace(subset="sample"), CELL._replace(model="elsewhere")]
+        outcomes = {outcome.cell: outcome for outcome in ask_cells(cells, prepared)}
+    assert {cell: outcome.n_asked for cell, outcome in outcomes.items()} == {cells[0]: N, cells[1]: 0, cells[2]: N}
+    assert "not materialized" in (outcomes[cells[1]].failure or "")
+    assert not reached.broken
+
+
+def test_a_provider_that_refuses_is_asked_no_further_and_the_others_are(
+    prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]
+):
+    chat_server.fault = lambda _: 401
+    with ChatServer() as other:
+        add_model("elsewhere", backend="openai", id="stub", base_url=other.url)
+        prompts = ("simple", "explanation", "no_labels", "caption_reasoning", "positive_persona", "negative_persona")
+        cells = [Cell(model, "photos", prompt) for prompt in prompts for model in ("served", "elsewhere")]
+        outcomes = list(ask_cells(cells, prepared))
+    assert len(outcomes) == len(cells)
+    assert all((outcome.failure is not None) == (outcome.cell.model == "served") for outcome in outcomes)
+    asked = {body["messages"][0]["content"][-1]["text"] for _, body in chat_server.seen}
+    assert len(asked) <= 2  # two cells at once, before the first refusal came
+
+
+def test_a_run_that_is_closed_keeps_what_came(prepared: Settings, chat_server: ChatServer):
+    chat_server.latency_s = 0.2
+    cells = [CELL, CELL._replace(prompt="explanation"), CELL._replace(prompt="no_labels")]
+    outcomes = ask_cells(cells, prepared)
+    assert next(outcomes).n_asked == N
+    outcomes.close()
+    kept = stored(prepared).height
+    assert N <= kept < 3 * N
+    chat_server.latency_s = 0
+    time.sleep(1)  # what was in flight then has ended, and its cell's lock is free
+    assert sum(outcome.n_asked for outcome in ask_cells(cells, prepared)) == 3 * N - kept
+
+
+def test_once_a_reply_cannot_be_kept_nothing_more_is_asked(prepared: Settings, chat_server: ChatServer):
+    Warehouse.of(prepared).journals.write_text("in the way")
+    cells = [CELL._replace(prompt=prompt) for prompt in ("simple", "explanation", "no_labels", "positive_persona")]
+    outcomes = list(ask_cells(cells, prepared))
+    assert all(f"{Warehouse.of(prepared).journals} cannot be written" in (outcome.failure or "") for outcome in outcomes)
+    asked = {body["messages"][0]["content"][-1]["text"] for _, body in chat_server.seen}
+    assert len(asked) <= 2  # two cells at once
+    assert len(chat_server.seen) < N

@@ -1,6 +1,7 @@
 """A warehouse of random answers, published once for all tests of the SQL models."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -111,8 +112,53 @@ def current_answers(images: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def database(sql_settings: Settings, images: pl.DataFrame, current_answers: pl.DataFrame) -> Path:
-    """The published database; its answers hold outdated rows beside the current ones."""
+def requests(current_answers: pl.DataFrame) -> pl.DataFrame:
+    """The requests of the current answers; those about one image of a dataset are shared by its subsets."""
+    return current_answers.select(
+        "config_digest", "model", "subset", "prompt", "dataset", "image_id", "repeat",
+        request_key=pl.format("{}/{}/{}/{}/{}", "model", "prompt", "dataset", "image_id", "repeat"),
+        image_sha256=pl.format("{}-{}", "dataset", "image_id"),
+        origin=pl.lit("asked"),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def responses(requests: pl.DataFrame) -> pl.DataFrame:
+    """Some requests have no response, some an error and then another one; model `two` has no prices, `broken` was imported."""
+    random = np.random.default_rng(5)
+    keys = [key for key in requests["request_key"].unique().sort() if random.random() < 0.9]
+    again = [key for key in keys if random.random() < 0.2]
+    n = len(keys) + len(again)
+    drawn = pl.DataFrame(
+        {
+            "request_key": again + keys,
+            "delivery": ["error"] * len(again) + ["received"] * len(keys),
+            "prompt_tokens": random.integers(80, 900, n),
+            "completion_tokens": random.integers(5, 60, n),
+            "cost_usd": random.uniform(0, 0.01, n),
+            "latency_ms": random.gamma(3, 200, n),
+            "attempts": random.integers(1, 5, n),
+            "created_at": [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=int(s)) for s in random.integers(0, 10**6, n)],
+        }
+    )
+    measured = pl.exclude("request_key", "delivery", "attempts", "created_at")
+    unpriced, imported = (pl.col("request_key").str.starts_with(f"{model}/") for model in ("two", "broken"))
+    known = drawn.with_columns(pl.when(~imported).then(measured)).with_columns(pl.when(~unpriced).then("cost_usd").alias("cost_usd"))
+    return known.with_columns(pl.when(~imported).then("attempts").otherwise(1).alias("attempts"))
+
+
+def config(cell: dict[str, str], digest: str, *, is_current: bool) -> pl.DataFrame:
+    """A row of table `configs`."""
+    names = ("model_id", "model_revision", "prompt_revision", "answer_key", "rendered_prompt", "parameters")
+    row = cell | dict.fromkeys(names, "") | {"config_digest": digest, "key_version": 1, "is_open": False, "label_order": [], "labels": []}
+    return pl.DataFrame([row | {"is_current": is_current}])
+
+
+@pytest.fixture(scope="session")
+def database(
+    sql_settings: Settings, images: pl.DataFrame, current_answers: pl.DataFrame, requests: pl.DataFrame, responses: pl.DataFrame
+) -> Path:
+    """The published database; its answers and requests hold outdated rows beside the current ones."""
     warehouse = Warehouse.of(sql_settings)
     for (dataset,), rows in images.group_by("dataset"):
         write_table(rows, "images", warehouse.file("images", dataset))
@@ -124,6 +170,13 @@ def database(sql_settings: Settings, images: pl.DataFrame, current_answers: pl.D
             config_digest=pl.lit(f"{model}-{subset}-{prompt}-0")
         )
         write_table(pl.concat([rows, beside]), "answers", warehouse.file("answers", model, f"{subset}.{prompt}"))
+        asked = requests.filter(model=model, subset=subset, prompt=prompt)
+        before = asked.with_columns(config_digest=pl.lit("before"))
+        write_table(pl.concat([asked, before]), "requests", warehouse.file("requests", model, f"{subset}.{prompt}"))
+        cell = {"model": model, "subset": subset, "prompt": prompt}
+        configs = [config(cell, asked["config_digest"][0], is_current=True), config(cell, "before", is_current=False)]
+        write_table(pl.concat(configs), "configs", warehouse.file("configs", model, f"{subset}.{prompt}"))
+    write_table(responses, "responses", warehouse.file("responses", "one", "labelled.simple", "part-1"))
     return publish(warehouse, sql_settings)
 
 

@@ -1,8 +1,6 @@
 """The OpenAI-compatible backend against a real server on loopback."""
 
-import base64
 import hashlib
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ from PIL import Image
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
-from eve_pipeline.vlms.backends.openai import data_url
+from eve_pipeline.vlms.flow import FAULTS
 from eve_pipeline.vlms.protocol import Reply, Request, open_vlm
 from eve_pipeline.vlms.registry import ModelEntry
 from tests.chat_server import ChatServer
@@ -64,7 +62,7 @@ def test_the_body_says_what_the_entry_says(chat_server: ChatServer, requests: li
         "seed": 3,
         "response_format": {"type": "json_object"},
     }
-    text, image = body["messages"][0]["content"]
+    image, text = body["messages"][0]["content"]
     assert text == {"type": "text", "text": "Which emotion?"}
     assert image["image_url"]["detail"] == "low"
     assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
@@ -135,11 +133,21 @@ ODD_REPLIES = {
 
 
 @pytest.mark.parametrize("body", ODD_REPLIES.values(), ids=ODD_REPLIES)
-def test_an_odd_reply_fails_alone(chat_server: ChatServer, requests: list[Request], settings: Settings, body: bytes):
+def test_an_odd_reply_is_asked_for_again(chat_server: ChatServer, requests: list[Request], settings: Settings, body: bytes):
     chat_server.raw = {3: body}
-    replies = respond(chat_server, requests, settings, limits={"max_in_flight": 1})
-    assert [reply.delivery for reply in replies].count("error") == 1
-    assert len(replies) == len(requests)
+    replies = respond(chat_server, requests[:6], settings, limits={"max_in_flight": 1})
+    assert sorted(reply.attempts for reply in replies) == [1, 1, 1, 1, 1, 2]
+    assert {reply.delivery for reply in replies} == {"received"}
+
+
+def test_a_server_that_never_says_what_was_asked_for_fails_each_request_alone(
+    chat_server: ChatServer, requests: list[Request], settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("eve_pipeline.vlms.flow.PAUSE_S", 0.0)
+    chat_server.raw = dict.fromkeys(range(1, 100), b"<html>bad gateway</html>")
+    replies = respond(chat_server, requests[:2], settings)
+    assert [(reply.delivery, reply.attempts) for reply in replies] == [("error", FAULTS)] * 2
+    assert "the reply is no completion" in (replies[0].error or "")
 
 
 def test_half_an_emoji_can_be_stored(chat_server: ChatServer, requests: list[Request], settings: Settings):
@@ -163,14 +171,3 @@ def test_a_picture_that_has_changed_is_not_sent(chat_server: ChatServer, request
     assert reply.delivery == "error"
     assert "has changed since its dataset was prepared" in (reply.error or "")
     assert not chat_server.seen
-
-
-@pytest.mark.parametrize(
-    ("file_format", "media_type"), [("JPEG", "jpeg"), ("PNG", "png"), ("WEBP", "webp"), ("GIF", "gif"), ("MPO", "jpeg")]
-)
-def test_bytes_go_as_they_are_under_a_media_type_that_providers_know(file_format: str, media_type: str):
-    frames, content = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")], BytesIO()
-    frames[0].save(content, file_format, **({"save_all": True, "append_images": frames[1:]} if file_format == "MPO" else {}))
-    prefix, _, data = data_url(content.getvalue()).partition(",")
-    assert prefix == f"data:image/{media_type};base64"
-    assert base64.b64decode(data) == content.getvalue()

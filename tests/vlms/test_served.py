@@ -76,3 +76,24 @@ def test_a_local_server_answers_by_the_documented_entry(port: str, tmp_path: Pat
         assert (reply.delivery, reply.finish_reason) == ("received", "stop"), reply.error
         assert "prediction" in json.loads(reply.text or "")
         assert reply.served_model
+
+
+def test_it_says_of_every_picture_what_the_same_checkpoint_says_here(port: str, tmp_path: Path):
+    [(key, fields)] = yaml.safe_load(ENTRY.replace(DOCUMENTED_PORT, port)).items()
+    served = ModelEntry.model_validate({"key": key} | fields)
+    local = {"id": served.id, "path": PROJECT / served.id, "parameters": served.parameters, "dtype": "float16"}  # as the server takes it
+    here = ModelEntry.model_validate({"key": "here", "backend": "transformers"} | local)
+    draw_dataset(tmp_path / "drawn", seed=2, per_emotion=1)
+    prompts = (
+        'Answer only with JSON: {"prediction": "<emotion>"}. Which emotion does the picture evoke: awe, fear, sad?',
+        "Which of these emotions does the picture evoke: amusement, anger, contentment, disgust?",
+    )
+    requests = [request_for(file, prompt) for file in sorted((tmp_path / "drawn").glob("*.jpg")) for prompt in prompts]
+    texts = []
+    for entry in (served, here):
+        with open_vlm(entry, Settings(home=tmp_path, device="cpu")) as vlm:
+            replies = {reply.request_key: reply for reply in vlm.respond(requests)}
+        assert {reply.delivery for reply in replies.values()} == {"received"}
+        texts.append([replies[request.request_key].text for request in requests])
+    assert texts[0] == texts[1]
+    assert len(set(texts[0])) > 1

@@ -1,176 +1,133 @@
 """Any OpenAI-compatible endpoint (OpenAI, vLLM, SGLang, Ollama, llama.cpp, LM Studio, `transformers serve`)."""
 
 import asyncio
-import base64
-import io
-import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-from PIL import Image
+from queue import SimpleQueue
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
-from eve_pipeline.vlms.images import read_image
+from eve_pipeline.vlms.chat_completions import body
+from eve_pipeline.vlms.endpoints import endpoint, scrubbed
+from eve_pipeline.vlms.flow import Call, Flow, flow_to
 from eve_pipeline.vlms.protocol import Reply, Request
 from eve_pipeline.vlms.registry import ModelEntry
+from eve_pipeline.vlms.sent_images import SentImages
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
-
-OPENAI_URL = "https://api.openai.com/v1"
-OPENAI_HOST = "api.openai.com"
-RETRIES = 6
-FILTER_CODES = {"content_filter", "content_policy_violation"}
+LOOK_AHEAD = 16
+"""Requests that are prepared while those before them are under way."""
+CANCELLING_S = 1.0
 
 
 @contextmanager
 def open_vlm(entry: ModelEntry, settings: Settings) -> Iterator["OpenAIVlm"]:
-    """Connect to the entry's endpoint."""
-    base_url = entry.base_url or OPENAI_URL
-    yield OpenAIVlm(entry, base_url, api_key(entry, base_url, settings))
+    """Connect to the entry's endpoint.
 
-
-def api_key(entry: ModelEntry, base_url: str, settings: Settings) -> str:
-    """Return the key for the endpoint's host: OPENAI_API_KEY goes to OpenAI alone, another host gets the entry's key or a dummy.
+    All that ask one endpoint with one key at a time share its flow: a connected client, and slots given out first come, first served.
+    It ends when the last of them leaves. Both `open_vlm` and `respond` may be called in several threads at once.
 
     Raises:
-        EveError: the key is not set, or the entry would send OpenAI's key elsewhere.
+        EveError: the endpoint or its key cannot be used as the entry says.
     """
-    is_openai = urlsplit(base_url).hostname == OPENAI_HOST
-    variable = entry.api_key_env or ("OPENAI_API_KEY" if is_openai else None)
-    if variable == "OPENAI_API_KEY" and not is_openai:
-        raise EveError(
-            f"Model {entry.key!r} would send OPENAI_API_KEY to {base_url}",
-            "Name another environment variable in its api_key_env.",
-        )
-    if variable is None:
-        return "none"
-    secret = settings.secret(variable)
-    if secret is None:
-        raise EveError(f"Model {entry.key!r} needs an API key", f"Set the environment variable {variable}.")
-    return secret.get_secret_value()
+    with flow_to(endpoint(entry, settings), settings.workers) as flow:
+        yield OpenAIVlm(entry, flow, SentImages(entry.image, settings))
 
 
 class OpenAIVlm:
-    """A chat-completions endpoint, with up to `max_in_flight` requests under way; the client retries what can be retried."""
+    """A chat-completions endpoint, with up to `max_in_flight` requests under way."""
 
-    def __init__(self, entry: ModelEntry, base_url: str, key: str) -> None:
-        self.entry = entry
-        self.base_url = base_url
-        self.key = key
+    def __init__(self, entry: ModelEntry, flow: Flow, images: SentImages) -> None:
+        self.entry, self.flow, self.images = entry, flow, images
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """Yield the replies as they arrive; a refused key or an unknown model ends the run with an error that says what to fix."""
-        with asyncio.Runner() as runner:
-            replies = self._stream(requests)
-            try:
-                while True:
-                    try:
-                        yield runner.run(anext(replies))
-                    except StopAsyncIteration:
-                        return
-            finally:
-                runner.run(replies.aclose())
+        """Yield the replies as they arrive; requests are pulled when there is a place for them.
 
-    def _connect(self) -> "AsyncOpenAI":
-        from openai import AsyncOpenAI
+        Closing the iterator cancels what is under way.
 
-        return AsyncOpenAI(base_url=self.base_url, api_key=self.key, max_retries=RETRIES, timeout=self.entry.limits.timeout_s)
-
-    async def _stream(self, requests: Iterable[Request]) -> AsyncGenerator[Reply, None]:
-        waiting = iter(requests)
-        under_way: set[asyncio.Task[Reply]] = set()
-        done: set[asyncio.Task[Reply]] = set()
-        async with self._connect() as client:
-            try:
-                while True:
-                    fresh = islice(waiting, self.entry.limits.max_in_flight - len(under_way))
-                    under_way |= {asyncio.create_task(self._ask(client, request)) for request in fresh}
-                    if not under_way:
-                        return
-                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                    for task in sorted(done, key=lambda task: task.exception() is not None):
-                        yield task.result()
-            finally:
-                for task in under_way:
-                    task.cancel()
-                await asyncio.gather(*under_way, *done, return_exceptions=True)
-
-    async def _ask(self, client: "AsyncOpenAI", request: Request) -> Reply:
-        from openai import AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError
-
-        started = time.perf_counter()
+        Raises:
+            ProviderRefused: the provider would refuse all further requests too: a bad key, an unknown model, no quota, too large images.
+        """
+        waiting, n_open, at_once = iter(requests), 0, self.entry.limits.max_in_flight
+        cell = AskedCell(self.entry, self.flow, self.images)
         try:
-            body = await asyncio.to_thread(self._body, request)
-            raw = await client.chat.completions.with_raw_response.create(**body)
-            latency_ms = (time.perf_counter() - started) * 1000
-            return self._reply(request, raw.parse(), 1 + raw.retries_taken, latency_ms)
-        except (AuthenticationError, PermissionDeniedError, NotFoundError) as error:
-            raise EveError(
-                f"Model {self.entry.key!r} is refused by {client.base_url}: {error.message}",
-                "Check the entry's id, base_url and the environment variable of its api_key_env.",
-            ) from error
-        except BadRequestError as error:
-            return filtered(request) if error.code in FILTER_CODES else Reply.failed(request, error)
+            while True:
+                for request in islice(waiting, at_once + min(at_once, LOOK_AHEAD) - n_open):
+                    cell.put(request)
+                    n_open += 1
+                if not n_open:
+                    return
+                arrived = cell.arrived.get()
+                n_open -= 1
+                if isinstance(arrived, Reply):
+                    yield arrived
+                else:
+                    yield from cell.others()
+                    raise arrived
+        finally:
+            cell.cancel()
+
+
+class AskedCell:
+    """The requests of one `respond`: prepared in threads, asked in the flow's loop, `arrived` when they are answered."""
+
+    def __init__(self, entry: ModelEntry, flow: Flow, images: SentImages) -> None:
+        self.entry, self.flow, self.images = entry, flow, images
+        self.arrived: SimpleQueue[Reply | EveError] = SimpleQueue()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.is_over = False
+
+    def put(self, request: Request) -> None:
+        """Send a request on its way."""
+        self.flow.pool.submit(self._prepare, request)
+
+    def others(self) -> Iterator[Reply]:
+        """Yield the replies that have arrived beside the one in hand."""
+        while not self.arrived.empty():
+            arrived = self.arrived.get()
+            if isinstance(arrived, Reply):
+                yield arrived
+
+    def cancel(self) -> None:
+        """Stop what is under way, and wait until it has."""
+        self.is_over = True
+        if self.tasks:
+            wait([asyncio.run_coroutine_threadsafe(self._cancel(), self.flow.loop)], timeout=CANCELLING_S)
+
+    async def _cancel(self) -> None:
+        self._stop()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def _stop(self) -> None:
+        self.is_over = True
+        for task in self.tasks - {asyncio.current_task()}:
+            task.cancel()
+
+    def _prepare(self, request: Request) -> None:
+        if self.is_over:
+            return
+        try:
+            content = json.dumps(body(self.entry, request, self.images.of(request).data_url)).encode()
+        except EveError as error:
+            self.arrived.put(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one picture must not stop the others
+            self.arrived.put(Reply.failed(request, f"{request.image} cannot be sent: {error}"))
+        else:
+            self.flow.loop.call_soon_threadsafe(self._start, Call(self.entry, request, content))
+
+    def _start(self, call: Call) -> None:
+        if not self.is_over:
+            task = self.flow.loop.create_task(self._ask(call))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _ask(self, call: Call) -> None:
+        try:
+            self.arrived.put(await self.flow.ask(call))
+        except EveError as error:
+            self._stop()  # before another is sent to be refused as well
+            self.arrived.put(error)
         except Exception as error:  # noqa: BLE001 - whatever one server's reply does must not stop the others
-            return Reply.failed(request, f"{type(error).__name__}: {error}")
-
-    def _body(self, request: Request) -> dict[str, Any]:
-        parameters = self.entry.parameters
-        image: dict[str, Any] = {"url": data_url(read_image(request))}
-        if self.entry.image.detail:
-            image["detail"] = self.entry.image.detail
-        content = [{"type": "text", "text": request.prompt}, {"type": "image_url", "image_url": image}]
-        optional = {
-            "temperature": parameters.temperature,
-            "top_p": parameters.top_p,
-            "seed": None if self.entry.is_greedy else request.seed,
-            "response_format": {"type": self.entry.response_format} if self.entry.response_format else None,
-        }
-        return {
-            "model": self.entry.id,
-            "messages": [{"role": "user", "content": content}],
-            "max_tokens": parameters.max_new_tokens,
-            **{name: value for name, value in optional.items() if value is not None},
-        }
-
-    def _reply(self, request: Request, completion: "ChatCompletion", attempts: int, latency_ms: float) -> Reply:
-        if not completion.choices:
-            return Reply.failed(request, "the server sent a completion without choices")
-        choice, usage = completion.choices[0], completion.usage
-        return Reply(
-            request_key=request.request_key,
-            text=choice.message.content or choice.message.refusal or "",
-            finish_reason=choice.finish_reason,
-            delivery="content_filter" if choice.finish_reason == "content_filter" else "received",
-            served_model=completion.model,
-            system_fingerprint=completion.system_fingerprint,
-            prompt_tokens=usage.prompt_tokens if usage else None,
-            completion_tokens=usage.completion_tokens if usage else None,
-            cost_usd=self._cost_usd(usage.prompt_tokens, usage.completion_tokens) if usage else None,
-            latency_ms=latency_ms,
-            attempts=attempts,
-        )
-
-    def _cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        prices = self.entry.prices
-        if prices is None:
-            return None
-        return (prompt_tokens * prices.input_usd + completion_tokens * prices.output_usd) / 1_000_000
-
-
-def filtered(request: Request) -> Reply:
-    """Return the reply to a request whose input the provider's filter refused: final, like a filtered answer."""
-    return Reply(request_key=request.request_key, text="", finish_reason="content_filter", delivery="content_filter")
-
-
-def data_url(content: bytes) -> str:
-    """Return an image file's own bytes as a data URL of its real media type; a camera's JPEG of several frames (MPO) goes as a JPEG."""
-    with Image.open(io.BytesIO(content)) as opened:
-        media_type = "image/jpeg" if opened.format == "MPO" else opened.get_format_mimetype()
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+            self.arrived.put(call.failed(scrubbed(f"{type(error).__name__}: {error}", self.flow.endpoint.key)))
