@@ -15,6 +15,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
 from eve_pipeline.commands.import_responses import import_responses
@@ -26,7 +27,7 @@ from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.terminal import explained, show
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-for command in (run, plan, publish, compact):
+for command in (run, plan, publish, collect, compact):
     app.command()(command)
 app.command("import")(import_responses)
 app.add_typer(datasets_app, name="datasets")

@@ -53,7 +53,7 @@ def run(
                 if is_planned(outcome.cell, Warehouse.of(settings)):
                     answer_cell(outcome.cell, settings)  # of a failed cell too: what is missing must show
         with ThreadPoolExecutor(1) as beside:  # dbt works in its own process
-            reporting = beside.submit(_report, [outcome.cell for outcome in outcomes if not outcome.failure], settings)
+            reporting = beside.submit(_report, [outcome.cell for outcome in outcomes if outcome.is_done], settings)
             _show(sorted(outcomes, key=lambda outcome: cells.index(outcome.cell)))
             if publish_now:
                 publish_now()
@@ -102,5 +102,7 @@ def _raise_unfinished(outcomes: "list[CellOutcome]", budget: "Budget") -> None:
             f"The budget is used up: {budget.spent_usd:.4f} of {budget.max_usd} USD were spent, {n_left} requests are left",
             "The same command, with what the rest may cost as --max-usd, goes on from here.",
         )
+    if n_submitted := sum(outcome.n_submitted for outcome in outcomes):
+        Console().print(f"{n_submitted} requests are with batches, which end within a day: eve collect fetches the answers.")
     if any(outcome.n_errors for outcome in outcomes):
         raise EveError("Some requests failed", "Run the same command again: it asks only what failed.")

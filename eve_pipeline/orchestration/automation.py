@@ -3,6 +3,7 @@
 import dagster as dg
 
 from eve_pipeline.orchestration.partitions import DATASETS, MODELS, TASKS, registered_keys
+from eve_pipeline.orchestration.reporting import report_collected
 from eve_pipeline.settings import Settings
 
 
@@ -15,3 +16,31 @@ def registered_partitions(context: dg.SensorEvaluationContext, settings: dg.Reso
         if new := [key for key in keys if key not in known]:
             requests.append(definition.build_add_request(new))
     return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+@dg.op
+def collect_ended_batches(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Put the answers of ended batches into the tables, and report the cells that are complete."""
+    from eve_pipeline.responses.batches import collect
+
+    states = list(collect(settings))
+    for state in states:
+        context.log.info(f"{state.cell}: batch {state.batch_id} is {state.state}, {state.n_done} of {state.n_requests} answered")
+    done = report_collected({state.cell for state in states if state.is_ended}, settings)
+    context.add_output_metadata({"complete cells": [str(cell) for cell in done]})
+    if problems := [f"{state.cell}: {state.problem}" for state in states if state.problem and state.is_ended]:
+        raise dg.Failure("; ".join(problems))
+
+
+@dg.job(description="Fetch the answers of the Batch API's batches that have ended.")
+def collect() -> None:
+    """Collect what has ended."""
+    collect_ended_batches()
+
+
+@dg.sensor(job=collect, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+def collected_batches(settings: dg.ResourceParam[Settings]) -> dg.RunRequest | dg.SkipReason:
+    """Collect batches as they end, so that nobody waits for them."""
+    from eve_pipeline.responses.batches import has_ended_batches
+
+    return dg.RunRequest() if has_ended_batches(settings) else dg.SkipReason("No open batch has ended.")

@@ -5,7 +5,7 @@ import dagster as dg
 from eve_pipeline.orchestration import checks, demo, jobs
 from eve_pipeline.orchestration.assets import datasets, evaluation
 from eve_pipeline.orchestration.assets.marts import marts_assets
-from eve_pipeline.orchestration.automation import registered_partitions
+from eve_pipeline.orchestration.automation import collect, collected_batches, registered_partitions
 from eve_pipeline.settings import Settings
 
 
@@ -20,8 +20,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             marts_assets(settings),
         ],
         asset_checks=[checks.images_checks],
-        jobs=[jobs.prepare, jobs.evaluate, jobs.publish, demo.demo],
-        sensors=[registered_partitions],
+        jobs=[jobs.prepare, jobs.evaluate, jobs.publish, collect, demo.demo],
+        sensors=[registered_partitions, collected_batches],
         resources={"settings": settings},
         executor=dg.in_process_executor,
     )

@@ -8,6 +8,7 @@ from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
 
 
 def report_dataset(key: str, settings: Settings) -> None:
@@ -20,6 +21,21 @@ def report_cells(cells: Iterable[Cell], settings: Settings) -> None:
     """Report cells that `eve run` asked and read as materialized."""
     tables = ("configs", "requests", "responses", "answers")
     _report([dg.AssetMaterialization(table, partition=partition_of(cell)) for cell in cells for table in tables], settings)
+
+
+def report_collected(cells: Iterable[Cell], settings: Settings) -> list[Cell]:
+    """Read the replies of cells whose batches were collected; report, and return, those that wait for no other batch."""
+    from eve_pipeline.responses.answering import answer_cell, is_planned
+    from eve_pipeline.responses.batches import open_batches
+
+    warehouse = Warehouse.of(settings)
+    collected = [cell for cell in sorted(cells) if is_planned(cell, warehouse)]
+    for cell in collected:
+        answer_cell(cell, settings)
+    waiting = {record.cell for record in open_batches(warehouse)}
+    done = [cell for cell in collected if cell not in waiting]
+    report_cells(done, settings)
+    return done
 
 
 def _report(materializations: Iterable[dg.AssetMaterialization], settings: Settings) -> None:

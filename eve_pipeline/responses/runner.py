@@ -40,7 +40,7 @@ GRACE_S = 0.5  # for replies that are on their way when a run is interrupted
 class CellOutcome(NamedTuple):
     """What asking one cell came to; `n_left` requests did not fit the budget; `failure` says why it ended early, if it did.
 
-    `n_submitted` requests were handed to a batch, whose replies come later.
+    `n_submitted` requests are with batches, whose replies come later.
     """
 
     cell: Cell
@@ -50,6 +50,11 @@ class CellOutcome(NamedTuple):
     n_submitted: int = 0
     n_left: int = 0
     failure: str | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all replies are in, be they good or not."""
+        return not (self.failure or self.n_submitted)
 
 
 @dataclass(frozen=True)
@@ -188,13 +193,17 @@ def _outcome(cell: Cell, provider: Provider, current: OpenVlm, run: Run) -> Cell
 
 def _ask_cell(cell: Cell, current: OpenVlm, run: Run) -> CellOutcome:
     warehouse = Warehouse.of(run.settings)
+    is_batch = model_entry(cell.model, run.settings).backend == "openai_batch"
     with cell_lock(cell, run.settings):
+        ended = _collected(cell, run.settings) if is_batch else ""
         plan = plan_cell(cell, run.settings, repeats=run.repeats, limit=run.limit)
         write_table(plan.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(plan.requests, "requests", warehouse.file("requests", cell.model, cell.task))
         outcome = CellOutcome(cell, plan.requests.height)
         if plan.missing.is_empty():
             return outcome
+        if is_batch:
+            return outcome._replace(failure=ended) if ended else _submit_missing(outcome, plan, run)
         return _ask_missing(outcome, plan, current, run)
 
 
@@ -214,6 +223,28 @@ def _ask_missing(outcome: CellOutcome, plan: Plan, current: OpenVlm, run: Run) -
         run.budget.release(entry.key, len(requests) - len(waiting) - n_asked)
         run.journal.fold()
     return outcome._replace(n_asked=n_asked, n_errors=n_errors, n_left=len(waiting))
+
+
+def _collected(cell: Cell, settings: Settings) -> str:
+    """Collect the cell's batches that have ended, and return why the provider gave one up, where it did."""
+    from eve_pipeline.responses.batches import collect_cell
+
+    given_up = [state.problem or "no reason given" for state in collect_cell(cell, settings) if state.state == "failed"]
+    return f"The provider gave a batch up: {'; '.join(given_up)}. The next run hands its requests in again." if given_up else ""
+
+
+def _submit_missing(outcome: CellOutcome, plan: Plan, run: Run) -> CellOutcome:
+    from eve_pipeline.responses.batches import submit
+
+    entry, requests = model_entry(plan.cell.model, run.settings), to_requests(plan.missing, plan.configs, run.settings)
+    run.budget.expect(entry, requests)
+    failed: list[Reply] = []
+    n_asked, n_left = submit(plan.cell, requests, run.settings, fail=failed.append, admit=lambda: run.budget.admit(entry.key))
+    for reply in failed:
+        run.journal.append(plan.cell, reply)
+    run.journal.fold()
+    n_submitted = len(requests) - len(failed) - n_left
+    return outcome._replace(n_asked=n_asked, n_errors=len(failed), n_submitted=n_submitted, n_left=n_left)
 
 
 def _replies(waiting: deque[Request], vlm: Vlm, entry: ModelEntry, run: Run) -> Iterator[Reply]:

@@ -11,6 +11,8 @@ from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.vlms.registry import ModelEntry
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from openai import AsyncOpenAI
 
@@ -94,10 +96,11 @@ def api_key(entry: ModelEntry, base_url: str, settings: Settings) -> str:
     return secret.get_secret_value()
 
 
-def connect(endpoint: Endpoint) -> "AsyncOpenAI":
+def connect(endpoint: Endpoint, tls: "ssl.SSLContext | bool" = True) -> "AsyncOpenAI":
     """Return a client that asks an endpoint and nobody else: it follows no redirects and retries nothing by itself.
 
-    What the client reads from the environment for OpenAI (organization, project, custom headers) goes to OpenAI alone.
+    Several clients can share one `tls` context, which is slow to make. What the client reads from the environment for OpenAI
+    (organization, project, custom headers) goes to OpenAI alone.
     """
     import httpx2
     from openai import AsyncOpenAI
@@ -109,6 +112,7 @@ def connect(endpoint: Endpoint) -> "AsyncOpenAI":
             request.headers["authorization"] = f"Bearer {endpoint.key}"
 
     client = httpx2.AsyncClient(
+        verify=tls,
         follow_redirects=False,
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
         trust_env=endpoint.base_url.startswith("https://"),  # a proxy sees what is not encrypted

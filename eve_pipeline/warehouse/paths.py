@@ -35,6 +35,11 @@ class Warehouse:
         """Replies of runs that have not been folded into `responses` yet."""
         return self.home / "journals"
 
+    @property
+    def batches(self) -> Path:
+        """Records of batches that were handed to a provider and not collected yet."""
+        return self.home / "batches"
+
     def earlier_checks(self, dataset: str) -> Path:
         """What was found in the files of a dataset; deleting it costs reading them all again."""
         return self.home / "cache" / "image_checks" / f"{dataset}.parquet"

@@ -64,12 +64,16 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
     """Log what was done for one cell; return what its checks found wrong, if they did."""
     partition = partition_of(outcome.cell)
     counts = {"requests": outcome.n_requests, "asked now": outcome.n_asked, "errors": outcome.n_errors}
-    for table in sorted(selected & set(ASKED)) if not outcome.failure else ():
+    if outcome.n_submitted:
+        context.log.info(
+            f"{outcome.cell}: {outcome.n_submitted} requests are with batches; the sensor collected_batches fetches the answers"
+        )
+    for table in sorted(selected & set(ASKED)) if outcome.is_done else ():
         context.log_event(dg.AssetMaterialization(table, partition=partition, metadata=counts if table == "responses" else {}))
     if selected and "answers" not in selected:
         return None
     answers = answer_cell(outcome.cell, settings)  # of a failed cell too: what is missing must show
-    if selected and not outcome.failure:
+    if selected and outcome.is_done:
         context.log_event(dg.AssetMaterialization("answers", partition=partition, metadata=_answers_metadata(answers)))
     failed = []
     for check in check_answers(outcome.cell, answers, settings):
