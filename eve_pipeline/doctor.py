@@ -5,6 +5,7 @@ import shutil
 from typing import NamedTuple
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.responses.batches import open_batches
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import model_entries
 from eve_pipeline.warehouse.paths import Warehouse
@@ -23,7 +24,15 @@ class Finding(NamedTuple):
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Return what was found."""
-    return [_home(settings), _disk(settings), _database(settings), _journals(settings), *_local_models(settings), _device(settings)]
+    return [
+        _home(settings),
+        _disk(settings),
+        _database(settings),
+        _journals(settings),
+        _batches(settings),
+        *_local_models(settings),
+        _device(settings),
+    ]
 
 
 def _home(settings: Settings) -> Finding:
@@ -55,6 +64,11 @@ def _journals(settings: Settings) -> Finding:
     return Finding(
         "journals", is_ok=True, found=f"{n_journals} in use or abandoned", to_do="The next run folds them in." if n_journals else ""
     )
+
+
+def _batches(settings: Settings) -> Finding:
+    n_batches = len(open_batches(Warehouse.of(settings)))
+    return Finding("batches", is_ok=True, found=f"{n_batches} open", to_do="Run eve collect when they have ended." if n_batches else "")
 
 
 def _local_models(settings: Settings) -> list[Finding]:

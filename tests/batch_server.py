@@ -65,7 +65,7 @@ class BatchServer(ChatServer):
         server = self
 
         class Handler(super()._handler()):  # type: ignore[misc]
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 - the library names it
                 if self.path.endswith("/chat/completions"):
                     super().do_POST()
                     return
@@ -91,7 +91,7 @@ class BatchServer(ChatServer):
                 else:
                     self.tell(*server.create(json.loads(sent)))
 
-            def do_GET(self) -> None:
+            def do_GET(self) -> None:  # noqa: N802 - the library names it
                 path = self.path.partition("?")[0]
                 if path.endswith("/content"):
                     self.tell(200, server.files[path.split("/")[-2]])
@@ -102,7 +102,7 @@ class BatchServer(ChatServer):
                     batch = server.batches.get(path.split("/")[-1])
                     self.tell(*((200, batch) if batch else (404, {"error": {"message": "no such batch"}})))
 
-            def do_DELETE(self) -> None:
+            def do_DELETE(self) -> None:  # noqa: N802 - the library names it
                 name = self.path.split("/")[-1]
                 server.forgotten.append(name)
                 self.tell(200, {"id": name, "object": "file", "deleted": True})

@@ -64,7 +64,7 @@ def test_a_batch_is_handed_in_once_and_collected_by_a_later_process(home: Settin
     assert set(answer_cell(CELL, home)["status"]) == {"ok"}
     rows = stored(home)
     assert rows["request_key"].n_unique() == rows.height == N
-    assert set(rows["cost_usd"]) == {pytest.approx(100 * 100e-6 + 8 * 1000e-6)}
+    assert rows["cost_usd"].to_list() == pytest.approx([100 * 100e-6 + 8 * 1000e-6] * N)
     assert rows["latency_ms"].is_null().all()
     assert set(rows["created_at"].dt.epoch("s")) == {1_900_000_500}
     assert ask(home) == CellOutcome(CELL, n_requests=N)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,5 +13,5 @@ def test_files_keep_the_limits_and_lose_nothing(lines: list[bytes], most_request
     for part in parts:
         assert 1 <= len(part) <= most_requests
         assert sum(map(len, part)) <= most_bytes or len(part) == 1  # the provider says that one is too large
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in pairwise(parts):
         assert len(part) == most_requests or sum(map(len, part)) + len(following[0]) > most_bytes

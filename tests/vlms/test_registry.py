@@ -38,7 +38,7 @@ def test_a_path_is_relative_to_the_file_of_its_entry(settings: Settings, add_mod
     [
         ("Bad Key", {"backend": "openai", "id": "x"}, "String should match pattern"),
         ("a.b", {"backend": "openai", "id": "x"}, "String should match pattern"),
-        ("m", {"backend": "fortran", "id": "x"}, "backend: Value error, known are openai, transformers"),
+        ("m", {"backend": "fortran", "id": "x"}, "backend: Value error, known are openai, openai_batch, transformers"),
         ("m", {"backend": "openai", "id": "x", "temprature": 1}, "temprature: Extra inputs"),
         ("m", {"backend": "transformers", "id": "x", "trust_remote_code": True}, "trust_remote_code needs a revision"),
     ],

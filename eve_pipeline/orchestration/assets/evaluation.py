@@ -65,9 +65,7 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
     partition = partition_of(outcome.cell)
     counts = {"requests": outcome.n_requests, "asked now": outcome.n_asked, "errors": outcome.n_errors}
     if outcome.n_submitted:
-        context.log.info(
-            f"{outcome.cell}: {outcome.n_submitted} requests are with batches; the sensor collected_batches fetches the answers"
-        )
+        context.log.info("%s: %d requests are with batches; collected_batches fetches the answers", outcome.cell, outcome.n_submitted)
     for table in sorted(selected & set(ASKED)) if outcome.is_done else ():
         context.log_event(dg.AssetMaterialization(table, partition=partition, metadata=counts if table == "responses" else {}))
     if selected and "answers" not in selected:
