@@ -26,7 +26,7 @@ from ratio import report
 from eve_pipeline.datasets.adding import add_dataset
 from eve_pipeline.prompts.variants import prompt_variants
 from eve_pipeline.responses.cells import Cell
-from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.planning import plan_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.compaction import compact
 from eve_pipeline.warehouse.contract import contracts
@@ -82,7 +82,7 @@ def in_process(what: str, settings: Settings) -> dict[str, float]:
 
 def plan(settings: Settings) -> int:
     """Plan every cell and return how many requests are missing."""
-    return sum(plan_cell(cell, settings).missing.height for cell in grid(settings))
+    return sum(plan.missing.height for plan in plan_cells(grid(settings), settings))
 
 
 def anti_join(settings: Settings) -> int:
@@ -129,8 +129,8 @@ def make_grid(settings: Settings) -> list[Cell]:
     write_table(images.with_columns(**{name: pl.lit(value) for name, value in fixed.items()}), "images", warehouse.file("images", "photos"))
     items = images.select("image_id", subset=pl.lit("photos"), dataset=pl.lit("photos"))
     write_table(items, "benchmark_items", warehouse.file("benchmark_items", "photos"))
-    for cell in grid(settings):
-        planned = plan_cell(cell, settings)
+    for planned in plan_cells(grid(settings), settings):
+        cell = planned.cell
         write_table(planned.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(planned.requests, "requests", warehouse.file("requests", cell.model, cell.task))
     return grid(settings)

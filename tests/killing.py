@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.journal import Entry
-from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.planning import plan_cells
 from eve_pipeline.responses.runner import ask_cells, to_requests
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -98,7 +98,7 @@ def request_of(digest: str, body: dict[str, object]) -> tuple[str, str, object]:
 
 def request_keys(cells: Sequence[Cell], repeats: int, settings: Settings) -> dict[tuple[str, str, object], str]:
     """Return the key of every request of the cells by what the server sees of it."""
-    plans = [plan_cell(cell, settings, repeats=repeats) for cell in cells]
+    plans = plan_cells(cells, settings, repeats=repeats)
     requests = [request for plan in plans for request in to_requests(plan.wanted, plan.configs, settings)]
     return {(request.image_sha256, request.prompt, request.seed): request.request_key for request in requests}
 

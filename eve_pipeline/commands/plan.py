@@ -36,7 +36,7 @@ def plan(
     from eve_pipeline.responses.cells import select_cells
     from eve_pipeline.responses.forecast import forecast
     from eve_pipeline.responses.journal import fold_abandoned_journals
-    from eve_pipeline.responses.planning import plan_cell
+    from eve_pipeline.responses.planning import plan_cells
     from eve_pipeline.vlms.registry import model_entries
     from eve_pipeline.warehouse.paths import Warehouse
 
@@ -44,7 +44,7 @@ def plan(
     fold_abandoned_journals(Warehouse.of(settings))
     cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
     prepare_missing(cells, settings)
-    plans = [plan_cell(cell, settings, repeats=repeats, limit=limit) for cell in cells]
+    plans = plan_cells(cells, settings, repeats=repeats, limit=limit)
     expected, entries = forecast(plans, settings), model_entries(settings)
     show(pl.DataFrame(list(_rows(plans, expected, entries)), infer_schema_length=None))
     for sentence in _sentences(expected, entries):

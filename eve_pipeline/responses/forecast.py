@@ -15,6 +15,7 @@ from eve_pipeline.responses.tokens import completion_tokens, image_tokens, text_
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import ModelEntry, model_entries
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import read_table
 
 STORED, SCALED, ESTIMATED = "stored", "scaled", "estimated"
@@ -165,8 +166,9 @@ def _image_sizes(plans: Sequence[Plan], warehouse: Warehouse) -> pl.DataFrame:
 
 def _files_of(table: str, model: str, warehouse: Warehouse) -> list[str]:
     """Return a model's files, of many parts the last: they are enough for an average."""
-    files = warehouse.folder(table).joinpath(model).rglob("*.parquet")
-    return [str(file) for file in sorted(files, key=lambda file: file.name)][-MOST_PARTS:]
+    files = visible_parts(warehouse) if table == "responses" else warehouse.files(table)
+    of_model = (file for file in files if file.relative_to(warehouse.folder(table)).parts[0] == model)
+    return [str(file) for file in sorted(of_model, key=lambda file: file.name)][-MOST_PARTS:]
 
 
 def _schema() -> pl.Schema:

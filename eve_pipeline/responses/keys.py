@@ -46,9 +46,9 @@ def config_digest(canonical: str) -> str:
 def with_request_keys(requests: pl.DataFrame) -> pl.DataFrame:
     """Return the frame (config_digest, image_sha256, repeat, ...) with `request_key` = SHA-256 of the three, joined as text."""
     with duckdb.connect() as connection:
-        connection.register("requests", requests)
-        keyed: pl.DataFrame = connection.sql("select *, sha256(config_digest || image_sha256 || repeat) as request_key from requests").pl()
-        return keyed
+        connection.register("requests", requests.select("config_digest", "image_sha256", "repeat"))
+        keys: pl.DataFrame = connection.sql("select sha256(config_digest || image_sha256 || repeat) as request_key from requests").pl()
+        return requests.with_columns(keys["request_key"])
 
 
 def _present(value: Any) -> Any:  # noqa: ANN401 - JSON

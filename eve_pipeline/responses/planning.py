@@ -1,5 +1,6 @@
 """What a cell asks for, and what of that is missing."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -32,6 +33,15 @@ class Plan(NamedTuple):
     missing: pl.DataFrame
 
 
+class Question(NamedTuple):
+    """A cell's current configs, all requests that they could make of its items, and those wanted now, without their keys."""
+
+    cell: Cell
+    configs: pl.DataFrame
+    possible: pl.DataFrame
+    wanted: pl.DataFrame
+
+
 def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | None = None) -> Plan:
     """Return what the cell asks for now: all its images, or the `limit` whose hashes come first, each `repeats` times.
 
@@ -40,19 +50,42 @@ def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | 
     Raises:
         EveError: the subset is not materialized, the model's revision cannot be resolved, or a greedy model is to repeat.
     """
+    return plan_cells([cell], settings, repeats=repeats, limit=limit)[0]
+
+
+def plan_cells(cells: Sequence[Cell], settings: Settings, *, repeats: int = 1, limit: int | None = None) -> list[Plan]:
+    """Return the plan of each cell, as `plan_cell` does; those of one subset read it once, and their keys are hashed together."""
+    plans = {}
+    for subset in dict.fromkeys(cell.subset for cell in cells):
+        items = subset_items(subset, Warehouse.of(settings))
+        questions = [_question(cell, items, settings, repeats, limit) for cell in cells if cell.subset == subset]
+        keyed = with_request_keys(pl.concat([question.wanted for question in questions]))
+        start = 0
+        for question in questions:
+            wanted = keyed.slice(start, question.wanted.height)
+            plans[question.cell] = _plan(question, wanted, Warehouse.of(settings))
+            start += wanted.height
+    return [plans[cell] for cell in cells]
+
+
+def _question(cell: Cell, items: pl.DataFrame, settings: Settings, repeats: int, limit: int | None) -> Question:
     entry = model_entry(cell.model, settings)
     if repeats > 1 and entry.is_greedy:
         raise EveError(
             f"Model {entry.key!r} decodes greedily: asking {repeats} times gives one answer {repeats} times",
             "Set its parameters.temperature above 0 in a models.yaml entry of another key, or leave out --repeats.",
         )
-    warehouse = Warehouse.of(settings)
     configs = cell_configs(cell, entry, settings)
-    items = _asked_items(cell, configs, warehouse, settings)
-    possible = configs.select("config_digest", "model", "subset", "prompt").join(items, how="cross")
+    if prompt_variant(cell.prompt, settings).labels:  # without a label or with another one, no answer could be right
+        items = items.filter(pl.col("label").is_in(configs["labels"][0].to_list()))
+    possible = configs.select("config_digest", "model", "subset", "prompt").join(items.drop("label"), how="cross")
     chosen = possible.filter(pl.col("image_sha256").rank("dense").over("config_digest") <= limit) if limit else possible
     repetitions = pl.DataFrame({"repeat": range(repeats)}, schema={"repeat": pl.Int64})
-    wanted = with_request_keys(chosen.join(repetitions, how="cross").with_columns(origin=pl.lit("asked")))
+    return Question(cell, configs, possible, chosen.join(repetitions, how="cross").with_columns(origin=pl.lit("asked")))
+
+
+def _plan(question: Question, wanted: pl.DataFrame, warehouse: Warehouse) -> Plan:
+    cell, configs, possible, _ = question
     return Plan(
         cell=cell,
         configs=_with_earlier_configs(configs, cell, warehouse),
@@ -97,22 +130,15 @@ def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFr
     return pl.DataFrame(rows, schema=contracts()["configs"].polars_schema)
 
 
-def _asked_items(cell: Cell, configs: pl.DataFrame, warehouse: Warehouse, settings: Settings) -> pl.DataFrame:
-    items = subset_items(cell, warehouse)
-    if prompt_variant(cell.prompt, settings).labels:  # without a label or with another one, no answer could be right
-        items = items.filter(pl.col("label").is_in(configs["labels"][0].to_list()))
-    return items.drop("label")
-
-
-def subset_items(cell: Cell, warehouse: Warehouse) -> pl.DataFrame:
-    """Return the images of the cell's subset: dataset, image_id, image_sha256, label.
+def subset_items(subset: str, warehouse: Warehouse) -> pl.DataFrame:
+    """Return the images of a subset: dataset, image_id, image_sha256, label.
 
     Raises:
         EveError: the subset is not materialized.
     """
-    file = warehouse.file("benchmark_items", cell.subset)
+    file = warehouse.file("benchmark_items", subset)
     if not file.exists():
-        raise EveError(f"Subset {cell.subset!r} is not materialized", "Materialize its dataset first: eve run or the Dagster UI does it.")
+        raise EveError(f"Subset {subset!r} is not materialized", "Materialize its dataset first: eve run or the Dagster UI does it.")
     items = read_table("benchmark_items", [file])
     images = read_table("images", [warehouse.file("images", dataset) for dataset in items["dataset"].unique()])
     return items.join(images, on=["dataset", "image_id"]).select("dataset", "image_id", pl.col("sha256").alias("image_sha256"), "label")

@@ -10,7 +10,7 @@ import yaml
 from eve_pipeline.errors import EveError
 from eve_pipeline.responses.answering import answer_cell
 from eve_pipeline.responses.cells import Cell, select_cells, tasks
-from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.planning import plan_cell, plan_cells
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
 from tests.chat_server import ChatServer
@@ -79,3 +79,13 @@ def test_a_family_of_all_labels_leaves_no_image_out(prepared: Settings):
     plan = plan_cell(PART._replace(prompt="label_permutation"), prepared)
     assert plan.wanted.height == 8 * 24
     assert plan.configs["label_order"].n_unique() == 8
+
+
+def test_cells_that_are_planned_together_are_planned_as_each_alone(prepared: Settings):
+    cells = [PART, PART._replace(prompt="simple"), PART._replace(prompt="no_labels"), PART]
+    together = plan_cells(cells, prepared, limit=5)
+    for cell, plan in zip(cells, together, strict=True):
+        alone = plan_cell(cell, prepared, limit=5)
+        assert plan.cell == cell
+        for planned, expected in zip(plan[1:], alone[1:], strict=True):
+            assert planned.equals(expected)

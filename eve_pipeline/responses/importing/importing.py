@@ -62,7 +62,7 @@ def import_file(file: Path, cell: Cell, settings: Settings, columns: Columns = C
     """
     warehouse, prompt = Warehouse.of(settings), prompt_variant(cell.prompt, settings)
     with cell_lock(cell, settings):
-        items = subset_items(cell, warehouse)
+        items = subset_items(cell.subset, warehouse)
         rows = _with_texts(read_rows(file, columns), prompt)
         matched = _matched(rows, items, warehouse)
         config = _config(file, cell, columns, prompt, settings)
