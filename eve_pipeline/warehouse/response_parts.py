@@ -45,11 +45,12 @@ def stored_responses(request_keys: pl.Series, warehouse: Warehouse) -> pl.DataFr
     return rows.sort(~IS_GOOD, order, maintain_order=True).unique("request_key", keep="first", maintain_order=True)
 
 
-def visible_parts(warehouse: Warehouse) -> dict[Path, int]:
-    """Return every part that no merged part hides, with its contract's version."""
+def visible_parts(warehouse: Warehouse, model: str | None = None) -> dict[Path, int]:
+    """Return every part, or those in one model's folders, that no merged part hides, with its contract's version."""
     return {
         folder / name: part.version
         for folder in cell_folders(warehouse)
+        if model in {None, folder.parent.name}
         for name, part in sorted(folder_index(folder, warehouse).parts.items())
     }
 
