@@ -120,6 +120,7 @@ def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFr
                 "answer_key": prompt.answer_key,
                 "explanation_key": prompt.explanation_key,
                 "is_open": prompt.is_open,
+                "persona": prompt.persona,
                 "label_order": rendered.label_order,
                 "labels": labels,
                 "rendered_prompt": rendered.text,

@@ -113,6 +113,7 @@ def _config(file: Path, cell: Cell, columns: Columns, prompt: PromptVariant, set
         "answer_key": prompt.answer_key,
         "explanation_key": prompt.explanation_key,
         "is_open": prompt.is_open,
+        "persona": prompt.persona,
         "label_order": rendered.label_order,
         "labels": labels,
         "rendered_prompt": rendered.text,
