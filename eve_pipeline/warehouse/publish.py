@@ -54,10 +54,16 @@ class Publication:
         return self.dbt / "logs" / "dbt.log"
 
     @property
+    def statistics(self) -> Path:
+        """Intervals and tests that were computed before; deleting it costs computing them again."""
+        return self.dbt.parent / "cache" / "statistics"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment variables with which any dbt command works on this database."""
         return {
             "EVE_PUBLICATION": str(self.database),
+            "EVE_STATISTICS_CACHE": str(self.statistics),
             "DBT_PROJECT_DIR": str(self.project),
             "DBT_PROFILES_DIR": str(self.project),
             "DBT_TARGET_PATH": str(self.target),

@@ -17,6 +17,13 @@ answered as (
 
 ),
 
+intervals as (
+
+    select * from {{ ref('intervals') }}
+    where metric = 'sentiment_bias'
+
+),
+
 cells as (
 
     select distinct model, dataset, subset, prompt, scheme, is_complete
@@ -74,7 +81,10 @@ select
     n_negative_as_positive,
     n_positive_as_negative,
     (n_negative_as_positive - n_positive_as_negative) / nullif(n, 0) as sentiment_bias,
+    ci_low,
+    ci_high,
     n_undetermined,
     {{ mcnemar_exact('n_negative_as_positive', 'n_positive_as_negative') }} as mcnemar_p,
     is_complete
 from counts
+left join intervals using (model, dataset, subset, prompt, scheme)

@@ -1,0 +1,42 @@
+with
+
+comparisons as (
+
+    select * from {{ ref('comparisons') }}
+    where kind = 'model'
+
+),
+
+cells as (
+
+    select * from {{ ref('cells') }}
+
+)
+
+select
+    comparisons.model,
+    comparisons.other_model,
+    comparisons.dataset,
+    comparisons.subset,
+    comparisons.prompt,
+    comparisons.scoring,
+    comparisons.n_pairs,
+    comparisons.value as weighted_f1,
+    comparisons.other_value as other_f1,
+    comparisons.delta,
+    comparisons.ci_low,
+    comparisons.ci_high,
+    comparisons.p_value,
+    comparisons.p_holm,
+    comparisons.accuracy_delta,
+    comparisons.mcnemar_p,
+    comparisons.mcnemar_holm,
+    cells.is_complete and others.is_complete as is_complete
+from comparisons
+inner join cells using (model, dataset, subset, prompt)
+inner join cells as others
+    on
+        comparisons.other_model = others.model
+        and comparisons.subset = others.subset
+        and comparisons.dataset = others.dataset
+        and comparisons.prompt = others.prompt

@@ -1,0 +1,53 @@
+with
+
+comparisons as (
+
+    select * from {{ ref('comparisons') }}
+    where kind = 'persona'
+
+),
+
+personas as (
+
+    select distinct
+        model,
+        subset,
+        prompt,
+        persona
+    from {{ source('raw', 'configs') }}
+    where is_current
+
+),
+
+cells as (
+
+    select * from {{ ref('cells') }}
+
+)
+
+select
+    comparisons.model,
+    comparisons.dataset,
+    comparisons.subset,
+    comparisons.prompt,
+    personas.persona,
+    comparisons.other_prompt as baseline,
+    comparisons.scheme,
+    comparisons.n_pairs,
+    comparisons.value as sentiment_bias,
+    comparisons.other_value as baseline_bias,
+    comparisons.delta as shift,
+    comparisons.ci_low,
+    comparisons.ci_high,
+    comparisons.p_value,
+    comparisons.p_holm,
+    cells.is_complete and baselines.is_complete as is_complete
+from comparisons
+inner join personas using (model, subset, prompt)
+inner join cells using (model, dataset, subset, prompt)
+inner join cells as baselines
+    on
+        comparisons.model = baselines.model
+        and comparisons.subset = baselines.subset
+        and comparisons.dataset = baselines.dataset
+        and comparisons.other_prompt = baselines.prompt

@@ -1,0 +1,42 @@
+with
+
+comparisons as (
+
+    select * from {{ ref('comparisons') }}
+    where kind = 'prompt'
+
+),
+
+cells as (
+
+    select * from {{ ref('cells') }}
+
+)
+
+select
+    comparisons.model,
+    comparisons.dataset,
+    comparisons.subset,
+    comparisons.prompt,
+    comparisons.other_prompt as baseline,
+    comparisons.scoring,
+    comparisons.n_pairs,
+    comparisons.value as weighted_f1,
+    comparisons.other_value as baseline_f1,
+    comparisons.delta,
+    comparisons.ci_low,
+    comparisons.ci_high,
+    comparisons.p_value,
+    comparisons.p_holm,
+    comparisons.accuracy_delta,
+    comparisons.mcnemar_p,
+    comparisons.mcnemar_holm,
+    cells.is_complete and baselines.is_complete as is_complete
+from comparisons
+inner join cells using (model, dataset, subset, prompt)
+inner join cells as baselines
+    on
+        comparisons.model = baselines.model
+        and comparisons.subset = baselines.subset
+        and comparisons.dataset = baselines.dataset
+        and comparisons.other_prompt = baselines.prompt

@@ -1,0 +1,145 @@
+"""Bootstrap over images: intervals of a score, and of the difference of two scores on the same images.
+
+Images that count alike are of one kind. Drawing n images with replacement is then drawing the kinds' counts from a multinomial
+distribution, whatever n is: with one answer an image the kinds are the confusion cells, with several an image's truth and how often
+which answer was given about it.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from eve_pipeline.statistics.scores import Counts, Floats, Score
+
+DRAWS: Final = 10_000
+LEVEL: Final = 0.95
+SEED: Final = 20250209
+FEWEST_IMAGES: Final = 2
+WORD: Final = 64
+_NUMBERS_AT_ONCE: Final = 1_000_000
+
+
+class Interval(NamedTuple):
+    """Limits of an interval; NaN where it is not defined."""
+
+    low: float
+    high: float
+
+
+UNKNOWN: Final = Interval(np.nan, np.nan)
+
+
+def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SEED) -> Floats:
+    """Return the sums (draws, sums) of sets of images drawn with replacement.
+
+    Args:
+        counts: images of each kind (kinds,).
+        weights: what one image of each kind adds to each sum (kinds, sums).
+        draws: number of sets, each of as many images as there are.
+        seed: of the random numbers; equal arguments give equal sums.
+    """
+    generator, n = np.random.default_rng(seed), counts.sum()
+    return np.concatenate([generator.multinomial(n, counts / n, size) @ weights for size in _batches(draws, counts.size)])
+
+
+def percentile_interval(drawn: Floats, level: float = LEVEL) -> Interval:
+    """Return the percentile interval of a score's values (draws,) in resampled sets; sets in which it is not defined are left out.
+
+    Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    defined = drawn[~np.isnan(drawn)]
+    if not defined.size:
+        return UNKNOWN
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def bca_interval(score: Score, counts: Counts, drawn: Floats, level: float = LEVEL) -> Interval:
+    """Return the bias-corrected and accelerated interval; NaN where every resampled value lies on one side of the score.
+
+    Args:
+        score: the score, with which the jackknife over images is computed.
+        counts: images of each kind (kinds,).
+        drawn: the score's values (draws,) in resampled sets.
+        level: share of sets of images in which the interval shall cover the true score.
+
+    Source: Efron (1987), Better bootstrap confidence intervals, JASA 82(397), 171-185; ties count half, as in scipy.stats.bootstrap.
+    """
+    defined, observed = drawn[~np.isnan(drawn)], score.of(counts)
+    if not defined.size or np.isnan(observed):
+        return UNKNOWN
+    bias = norm.ppf((np.mean(defined < observed) + np.mean(defined <= observed)) / 2)
+    if not np.isfinite(bias):
+        return UNKNOWN
+    z = bias + norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, norm.cdf(bias + z / (1 - _acceleration(score, counts) * z)))
+    return Interval(float(low), float(high))
+
+
+def _acceleration(score: Score, counts: Counts) -> float:
+    """Return the skewness of the score's jackknife values over images, by six times their spread."""
+    left_out = score.function(counts @ score.weights - score.weights)
+    known = ~np.isnan(left_out) & (counts > 0)
+    values, weights = left_out[known], counts[known]
+    differences = np.average(values, weights=weights) - values
+    spread = (weights @ differences**2) ** 1.5
+    return float(weights @ differences**3 / (6 * spread)) if spread > 0 else 0.0
+
+
+def intervals(score: Score, counts: Counts, drawn: Floats) -> tuple[Interval, Interval]:
+    """Return the percentile and the BCa interval, both NaN with fewer than two images."""
+    if counts.sum() < FEWEST_IMAGES:
+        return UNKNOWN, UNKNOWN
+    return percentile_interval(drawn), bca_interval(score, counts, drawn)
+
+
+def swap_p_value(first: Score, second: Score, counts: Counts, draws: int = DRAWS, seed: int = SEED) -> float:
+    """Return the two-sided p-value of the hypothesis that which side gave which answers about an image is chance.
+
+    In each draw every image exchanges its answers with probability one half; the p-value is the share of draws, the observed one
+    counted as one of them, in which the scores differ at least as much as observed.
+
+    Args:
+        first: one side's score; both have the same function.
+        second: the other side's.
+        counts: images of each kind (kinds,).
+        draws: number of draws.
+        seed: of the random numbers.
+
+    Source: Noreen (1989), Computer-Intensive Methods for Testing Hypotheses; Phipson and Smyth (2010), Permutation p-values should
+    never be zero, for the one that is added.
+    """
+    observed = abs(first.of(counts) - second.of(counts))
+    moved = second.weights - first.weights
+    differ = moved.any(axis=1)
+    tossed, kind = _words(counts[differ])
+    moved, generator = moved[differ][kind], np.random.default_rng(seed)
+    totals = counts @ first.weights, counts @ second.weights
+    n_as_far = 0
+    for size in _batches(draws, max(tossed.size, 1)):
+        n_heads = np.bitwise_count(generator.integers(0, 2**WORD, (size, tossed.size), dtype=np.uint64) >> (WORD - tossed))
+        change = n_heads.astype(float) @ moved
+        differences = np.abs(first.function(totals[0] + change) - second.function(totals[1] - change))
+        n_as_far += int(np.count_nonzero(differences >= observed - 1e-12))
+    return (1 + n_as_far) / (1 + draws)
+
+
+def _words(counts: Counts) -> tuple[NDArray[np.uint64], Counts]:
+    """Return how many bits (words,) of each random word are tosses, and which kind (words,) they are for.
+
+    A toss for each image is a random bit: counting the bits of whole words is ten times faster than drawing binomial numbers.
+    """
+    n_words = -(-counts // WORD)
+    kind = np.repeat(np.arange(counts.size), n_words)
+    tossed = np.full(kind.size, WORD, dtype=np.uint64)
+    tossed[np.cumsum(n_words) - 1] = counts - (n_words - 1) * WORD
+    return tossed, kind
+
+
+def _batches(draws: int, width: int) -> Iterator[int]:
+    """Yield numbers of draws that add up, each small enough to be held in memory at once."""
+    most = max(1, _NUMBERS_AT_ONCE // width)
+    yield from (min(most, draws - done) for done in range(0, draws, most))
