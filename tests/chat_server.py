@@ -33,6 +33,7 @@ class ChatServer:
         self.raw: dict[int, bytes] = {}  # body by request number, instead of a completion
         self.seen: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
+        self.choice: Callable[[bytes, str], str] = lambda image, _: self.label(image)  # the emotion in the reply by image and prompt
         self.told: Callable[[int], dict[str, str]] = lambda _: {}  # headers of the reply by request number
         self.cut: Callable[[int], bool] = lambda _: False  # whether the connection ends in the middle of the body, by request number
         self.cap = self.n_refused = self.under_way = self.peak = 0
@@ -69,7 +70,8 @@ class ChatServer:
         time.sleep(self.latency_s)
         if status := self.fault(number):
             return status, {"error": {"message": f"fault {status}", "type": "fault"}}
-        message = {"role": "assistant", "content": json.dumps({"prediction": self.label(image)})}
+        text = next(part["text"] for part in parts if part["type"] == "text")
+        message = {"role": "assistant", "content": json.dumps({"prediction": self.choice(image, text)})}
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         usage = {"prompt_tokens": 100, "completion_tokens": 8, "total_tokens": 108}
         return 200, {

@@ -24,6 +24,7 @@ SCHEMA: Final = (
     dict.fromkeys(["kind", "model", "other_model", "dataset", "subset", "prompt", "other_prompt", "scheme", "scoring"], pl.String)
     | {"n_pairs": pl.Int64}
     | dict.fromkeys(["value", "other_value", "delta", "ci_low", "ci_high", "p_value", "accuracy_delta", "mcnemar_p"], pl.Float64)
+    | dict.fromkeys(["p_holm", "mcnemar_holm"], pl.Float64)
 )
 
 
@@ -93,7 +94,7 @@ def comparisons(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, st
     compared = [row for pair in in_parallel(rows, _pairs(subset, schemes, personas)) for row in pair]
     frame = pl.DataFrame(compared, SCHEMA)
     adjusted = [_adjusted(family) for family in frame.partition_by(FAMILY, maintain_order=True)]
-    return pl.concat(adjusted or [_adjusted(frame)]).fill_nan(None)
+    return pl.concat(adjusted or [frame]).fill_nan(None)
 
 
 def _pairs(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str]) -> Iterator[Pair]:

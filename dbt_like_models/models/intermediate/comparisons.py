@@ -13,4 +13,4 @@ def model(dbt, session):
     personas = dict(dbt.source("raw", "configs").filter("is_current and persona is not null").project("prompt, persona").fetchall())
     subsets = read_subsets(dbt.ref("stg_answers"), dbt.ref("stg_images"))
     found = [comparisons(subset, schemes, personas, keep, dbt.config.get("draws")) for subset in subsets]
-    return pl.concat([pl.DataFrame(schema=SCHEMA), *found], how="diagonal").to_arrow()
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *found]).to_arrow()
