@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path("eve_home"), description="folder of everything the pipeline makes")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads that read images")
     device: str | None = Field(None, description="torch device, or auto for all GPUs; by default cuda, mps or cpu")
+    embedding_model: str = Field(
+        "all-MiniLM-L6-v2", description="sentence-transformers model that matches open answers to labels: a hub name or a folder"
+    )
 
     keyring: Path = Field(
         default_factory=lambda: user_config_path("eve_pipeline") / "keys.env", description="file of API keys, NAME=key a line"

@@ -5,16 +5,17 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from eve_pipeline.answers.cleaning import clean
+from eve_pipeline.answers.embeddings import Embedder
 from eve_pipeline.answers.extraction import extract
-from eve_pipeline.answers.matching import match_label
+from eve_pipeline.answers.matching import is_generic, is_one_thing, match_label
 from eve_pipeline.answers.refusals import is_refusal
 from eve_pipeline.emotions.label_sets import Labels
 from eve_pipeline.emotions.normalisation import is_emotion_word
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 
-PARSER_VERSION: Final = "3"
-"""Raised with every change of what is read in a reply, label_forms.yaml included."""
+PARSER_VERSION: Final = "4"
+"""Raised with every change of what is read in a reply, label_forms.yaml and generic_answers.yaml included."""
 
 CELL = ["config_digest", "model", "subset", "prompt"]
 REPLY = [*CELL, "delivery", "text"]
@@ -28,6 +29,8 @@ class Reading(NamedTuple):
     label: str | None = None
     match: str | None = None
     explanation: str | None = None
+    nearest_label: str | None = None
+    similarity: float | None = None
 
 
 class Asked(NamedTuple):
@@ -36,6 +39,7 @@ class Asked(NamedTuple):
     answer_key: str
     explanation_key: str | None
     labels: Labels
+    is_open: bool = False
 
 
 def read_reply(text: str, asked: Asked) -> Reading:
@@ -57,34 +61,68 @@ def read_reply(text: str, asked: Asked) -> Reading:
     return Reading("out_of_vocabulary" if raw_label else "unparseable", raw_label, explanation=explanation)
 
 
-def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
+def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:
     """Return `answers`, one row a request.
+
+    An answer to an open prompt that is no label by its letters gets its nearest label; its `match` is then `embedding`, or NULL where the
+    answer is generic. Whether it is near enough is for who scores it: its status stays `out_of_vocabulary`.
 
     Args:
         requests: rows of table `requests`.
         responses: rows of table `responses`, one a request_key.
         configs: rows of table `configs`, among them each request's.
+        embedder: finds the nearest labels; not used where no prompt is open.
 
     Raises:
         EveError: a request's config is not among the configs.
     """
     asked = requests.join(responses.select("request_key", "text", "delivery"), on="request_key", how="left", validate="m:1")
-    current = asked.join(configs.select(*CELL, "is_current"), on=CELL, how="left", validate="m:1")
+    current = asked.join(
+        configs.select(*CELL, "is_current", parser_version=parser_versions(configs, embedder)), on=CELL, how="left", validate="m:1"
+    )
     if unknown := current.filter(pl.col("is_current").is_null())["config_digest"].unique().sort().to_list():
         raise EveError(f"{len(unknown)} configs of requests are not in table configs, first {unknown[0]}", "Plan the cell again.")
     received = current.filter(pl.col("delivery") == "received").select(*REPLY)
-    readings = _read_each(received.unique(maintain_order=True), configs)
+    readings = _read_each(received.unique(maintain_order=True), configs, embedder)
     undelivered = pl.col("delivery").fill_null("missing")
-    answers = current.join(readings, on=REPLY, how="left", nulls_equal=True).with_columns(
-        status=pl.coalesce("status", undelivered), parser_version=pl.lit(PARSER_VERSION)
-    )
+    answers = current.join(readings, on=REPLY, how="left", nulls_equal=True).with_columns(status=pl.coalesce("status", undelivered))
     contract = contracts()["answers"]
     return contract.conform(answers.select(name for name in contract.columns if name in answers.columns))
 
 
-def _read_each(replies: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
+def parser_versions(configs: pl.DataFrame, embedder: Embedder) -> pl.Series:
+    """Return the version that reads the answers to each config; to open prompts it names the embedding model."""
+    suffix = f"+{embedder.digest}" if configs["is_open"].any() else ""
+    return pl.Series([f"{PARSER_VERSION}{suffix if is_open else ''}" for is_open in configs["is_open"]], dtype=pl.String)
+
+
+def _read_each(replies: pl.DataFrame, configs: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:
     """Return the distinct replies (columns REPLY) with the fields of their readings."""
-    keys = configs.select(*CELL, "answer_key", "explanation_key", "labels").iter_rows()
-    asked = {tuple(cell): Asked(answer_key, explanation_key, tuple(labels)) for *cell, answer_key, explanation_key, labels in keys}
-    readings = [read_reply(text or "", asked[tuple(cell)]) for *cell, _, text in replies.iter_rows()]
-    return replies.hstack(pl.DataFrame(readings, dict.fromkeys(Reading._fields, pl.String), orient="row"))
+    keys = configs.select(*CELL, "answer_key", "explanation_key", "labels", "is_open").iter_rows()
+    asked = {tuple(cell): Asked(key, reasons, tuple(labels), is_open) for *cell, key, reasons, labels, is_open in keys}
+    questions = [asked[tuple(cell)] for *cell, _, _ in replies.iter_rows()]
+    readings = [read_reply(text or "", question) for text, question in zip(replies["text"], questions, strict=True)]
+    schema = dict.fromkeys(Reading._fields, pl.String) | {"similarity": pl.Float64}
+    return replies.hstack(pl.DataFrame(_with_nearest(readings, questions, embedder), schema, orient="row"))
+
+
+def _with_nearest(readings: list[Reading], questions: list[Asked], embedder: Embedder) -> list[Reading]:
+    """Return the readings, those of open answers that no string decides with their nearest labels."""
+    words: dict[Labels, set[str]] = {}
+    for reading, question in zip(readings, questions, strict=True):
+        if _may_be_near(reading, question) and reading.raw_label:
+            words.setdefault(question.labels, set()).add(reading.raw_label)
+    nearest = {labels: embedder.nearest(sorted(of), labels) for labels, of in words.items()}
+    return [
+        reading._replace(
+            nearest_label=near.label, similarity=near.similarity, match=None if is_generic(str(reading.raw_label)) else "embedding"
+        )
+        if _may_be_near(reading, question) and (near := nearest[question.labels].get(str(reading.raw_label)))
+        else reading
+        for reading, question in zip(readings, questions, strict=True)
+    ]
+
+
+def _may_be_near(reading: Reading, question: Asked) -> bool:
+    is_unmatched = question.is_open and reading.status == "out_of_vocabulary" and reading.raw_label is not None
+    return is_unmatched and is_one_thing(str(reading.raw_label), question.labels)

@@ -4,7 +4,8 @@ import os
 
 import polars as pl
 
-from eve_pipeline.answers.reading import PARSER_VERSION, read_answers
+from eve_pipeline.answers.embeddings import Embedder
+from eve_pipeline.answers.reading import parser_versions, read_answers
 from eve_pipeline.errors import EveError
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
@@ -18,7 +19,7 @@ def is_planned(cell: Cell, warehouse: Warehouse) -> bool:
     return warehouse.file("requests", cell.model, cell.task).exists()
 
 
-def answer_cell(cell: Cell, settings: Settings) -> pl.DataFrame:
+def answer_cell(cell: Cell, settings: Settings, embedder: Embedder | None = None) -> pl.DataFrame:
     """Write and return the cell's rows of `answers`, one a request, from what is stored; no model is asked.
 
     Raises:
@@ -28,29 +29,32 @@ def answer_cell(cell: Cell, settings: Settings) -> pl.DataFrame:
     if not is_planned(cell, warehouse):
         raise EveError(f"{cell} was never asked", "Materialize its responses first, or use eve run.")
     requests, configs = (read_table(table, [warehouse.file(table, cell.model, cell.task)]) for table in ("requests", "configs"))
-    answers = read_answers(requests, stored_responses(requests["request_key"], warehouse), configs)
+    answers = read_answers(requests, stored_responses(requests["request_key"], warehouse), configs, embedder or Embedder(settings))
     write_table(answers, "answers", warehouse.file("answers", cell.model, cell.task))
     return answers
 
 
 def answer_outdated_cells(settings: Settings) -> list[Cell]:
     """Read again, and return, the cells whose answers are absent, older than their requests or replies, or of another parser."""
-    warehouse = Warehouse.of(settings)
+    warehouse, embedder = Warehouse.of(settings), Embedder(settings)
     planned = [Cell.of(file.parent.name, file.stem) for file in warehouse.files("requests")]
-    outdated = [cell for cell in planned if _is_outdated(cell, warehouse)]
+    outdated = [cell for cell in planned if _is_outdated(cell, warehouse, embedder)]
     for cell in outdated:
-        answer_cell(cell, settings)
+        answer_cell(cell, settings, embedder)
     return outdated
 
 
-def _is_outdated(cell: Cell, warehouse: Warehouse) -> bool:
+def _is_outdated(cell: Cell, warehouse: Warehouse, embedder: Embedder) -> bool:
     answers = warehouse.file("answers", cell.model, cell.task)
     if not answers.exists():
         return True
     read_at = answers.stat().st_mtime_ns
     if warehouse.file("requests", cell.model, cell.task).stat().st_mtime_ns > read_at or _newest_part_ns(cell, warehouse) > read_at:
         return True
-    return not read_table("answers", [answers]).filter(pl.col("parser_version") != PARSER_VERSION).is_empty()
+    configs = read_table("configs", [warehouse.file("configs", cell.model, cell.task)])
+    versions = configs.select("config_digest", "is_open", version=parser_versions(configs, embedder))
+    read = read_table("answers", [answers]).select("config_digest", "parser_version").unique().join(versions, on="config_digest")
+    return not read.filter(pl.col("parser_version") != pl.col("version")).is_empty()
 
 
 def _newest_part_ns(cell: Cell, warehouse: Warehouse) -> int:

@@ -29,15 +29,21 @@ def model_revision(entry: ModelEntry) -> str:
 
 
 def folder_digest(folder: Path, entry: ModelEntry) -> str:
-    """Return the SHA-256 over names and contents of a checkpoint's files, documents left out."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".md")
-    if not files:
+    """Return the digest of a checkpoint's files; an error names the entry where there are none."""
+    digest = checkpoint_digest(folder)
+    if digest is None:
         raise unreachable(entry, f"{folder} is not a folder with a checkpoint")
+    return digest
+
+
+def checkpoint_digest(folder: Path) -> str | None:
+    """Return the SHA-256 over names and contents of a folder's files, documents left out; None where there are none."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".md")
     digest = hashlib.sha256()
     for file in files:
         stat = file.stat()
         digest.update(f"{file.relative_to(folder)}\0{_file_digest(file, stat.st_size, stat.st_mtime_ns)}\n".encode())
-    return digest.hexdigest()
+    return digest.hexdigest() if files else None
 
 
 @cache

@@ -5,11 +5,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from eve_pipeline.answers.embeddings import Embedder
 from eve_pipeline.answers.reading import PARSER_VERSION, read_answers
 from eve_pipeline.emotions.normalisation import FILE
 from eve_pipeline.errors import EveError
+from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 
+EMBEDDER = Embedder(Settings())
 CELL = {"model": "m", "subset": "s", "prompt": "simple"}
 
 
@@ -51,7 +54,7 @@ def test_every_request_has_a_row_with_its_status() -> None:
         response("k6", None, "error"),
         response("another cell's", '{"prediction": "fear"}'),
     )
-    answers = read_answers(requests, responses, rows("configs", config()))
+    answers = read_answers(requests, responses, rows("configs", config()), EMBEDDER)
     assert answers.schema == contracts()["answers"].polars_schema
     assert answers.select("image_id", "status", "label", "raw_label", "match").sort("image_id").rows() == [
         ("i0", "ok", "fear", "fear", "exact"),
@@ -68,7 +71,7 @@ def test_every_request_has_a_row_with_its_status() -> None:
 
 def test_one_response_answers_every_request_of_its_key() -> None:
     requests = rows("requests", request("one", "k"), request("copy", "k"))
-    answers = read_answers(requests, rows("responses", response("k", '{"prediction": "awe"}')), rows("configs", config()))
+    answers = read_answers(requests, rows("responses", response("k", '{"prediction": "awe"}')), rows("configs", config()), EMBEDDER)
     assert answers["label"].to_list() == ["awe", "awe"]
 
 
@@ -80,7 +83,7 @@ def test_each_config_reads_with_its_own_keys_and_labels() -> None:
         config("d1", labels=["sadness"], is_current=False, explanation_key="why"),
         config("d2", prompt="other", answer_key="mood", is_open=True),
     )
-    answers = read_answers(requests, rows("responses", response("k1", text), response("k2", text)), configs)
+    answers = read_answers(requests, rows("responses", response("k1", text), response("k2", text)), configs, EMBEDDER)
     assert answers.select("label", "match", "explanation", "is_current").rows() == [
         ("sadness", "normalised", "rain", False),
         ("fear", "exact", None, True),
@@ -88,15 +91,15 @@ def test_each_config_reads_with_its_own_keys_and_labels() -> None:
 
 
 def test_nothing_asked_gives_an_empty_table() -> None:
-    assert read_answers(rows("requests"), rows("responses"), rows("configs")).is_empty()
+    assert read_answers(rows("requests"), rows("responses"), rows("configs"), EMBEDDER).is_empty()
 
 
 def test_request_of_an_unknown_config_is_an_error() -> None:
     with pytest.raises(EveError, match="1 configs of requests are not in table configs, first d9"):
-        read_answers(rows("requests", request("i", "k", "d9")), rows("responses"), rows("configs", config()))
+        read_answers(rows("requests", request("i", "k", "d9")), rows("responses"), rows("configs", config()), EMBEDDER)
 
 
 def test_label_forms_belong_to_the_parser_version() -> None:
     """Where this fails because label_forms.yaml changed, raise PARSER_VERSION and write both here anew."""
     digest = hashlib.sha256(Path(FILE).read_bytes()).hexdigest()[:12]
-    assert (PARSER_VERSION, digest) == ("3", "29524ce3d4a6")
+    assert (PARSER_VERSION, digest) == ("4", "29524ce3d4a6")

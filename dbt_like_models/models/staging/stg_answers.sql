@@ -2,7 +2,11 @@ with
 
 answers as (
 
-    select * from {{ source('raw', 'answers') }}
+    select
+        *,
+        coalesce(match = 'embedding' and similarity >= {{ var('open_vocabulary_threshold') }}, false) as is_near
+    from {{ source('raw', 'answers') }}
+    where is_current
 
 ),
 
@@ -15,11 +19,13 @@ current_answers as (
         prompt,
         image_id,
         repeat,
-        status,
-        if(status = 'ok', label, null) as label,
+        if(is_near, 'ok', status) as status,
+        case
+            when is_near then nearest_label
+            when status = 'ok' then label
+        end as label,
         parser_version
     from answers
-    where is_current
 
 )
 
