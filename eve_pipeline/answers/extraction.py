@@ -86,11 +86,13 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for inner_name, inner in value.items():
-            yield from _leaves(inner_name, inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _leaves(name, inner)
-    else:
-        yield name, value
+    """Yield what is no list and no object, in order; without recursion, as replies nest to any depth."""
+    pending = [(name, value)]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend(reversed(value.items()))
+        elif isinstance(value, list):
+            pending.extend((name, inner) for inner in reversed(value))
+        else:
+            yield name, value

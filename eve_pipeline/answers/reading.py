@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from eve_pipeline.answers.cleaning import clean
+from eve_pipeline.answers.confidence import stated_confidence, token_confidence
 from eve_pipeline.answers.embeddings import Embedder
 from eve_pipeline.answers.extraction import extract
 from eve_pipeline.answers.matching import is_generic, is_one_thing, match_label
@@ -31,6 +32,7 @@ class Reading(NamedTuple):
     explanation: str | None = None
     nearest_label: str | None = None
     similarity: float | None = None
+    stated_confidence: float | None = None
 
 
 class Asked(NamedTuple):
@@ -40,6 +42,7 @@ class Asked(NamedTuple):
     explanation_key: str | None
     labels: Labels
     is_open: bool = False
+    confidence_key: str | None = None
 
 
 def read_reply(text: str, asked: Asked) -> Reading:
@@ -51,6 +54,13 @@ def read_reply(text: str, asked: Asked) -> Reading:
     a `refusal` or `unparseable`.
     """
     said = clean(text)
+    reading = _read_label(said, asked)
+    if not asked.confidence_key:
+        return reading
+    return reading._replace(stated_confidence=stated_confidence(said, asked.confidence_key, asked.answer_key))
+
+
+def _read_label(said: str, asked: Asked) -> Reading:
     raw_label, explanation, bare = extract(said, asked.answer_key, asked.explanation_key)
     if bare and (match_label(bare, asked.labels) or is_emotion_word(bare)):
         raw_label = bare
@@ -76,7 +86,7 @@ def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.Da
     Raises:
         EveError: a request's config is not among the configs.
     """
-    asked = requests.join(responses.select("request_key", "text", "delivery"), on="request_key", how="left", validate="m:1")
+    asked = requests.join(responses.select("request_key", "text", "delivery", "logprobs"), on="request_key", how="left", validate="m:1")
     current = asked.join(
         configs.select(*CELL, "is_current", parser_version=parser_versions(configs, embedder)), on=CELL, how="left", validate="m:1"
     )
@@ -86,6 +96,7 @@ def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.Da
     readings = _read_each(received.unique(maintain_order=True), configs, embedder)
     undelivered = pl.col("delivery").fill_null("missing")
     answers = current.join(readings, on=REPLY, how="left", nulls_equal=True).with_columns(status=pl.coalesce("status", undelivered))
+    answers = _with_token_confidence(answers, configs)
     contract = contracts()["answers"]
     return contract.conform(answers.select(name for name in contract.columns if name in answers.columns))
 
@@ -98,12 +109,16 @@ def parser_versions(configs: pl.DataFrame, embedder: Embedder) -> pl.Series:
 
 def _read_each(replies: pl.DataFrame, configs: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:
     """Return the distinct replies (columns REPLY) with the fields of their readings."""
-    keys = configs.select(*CELL, "answer_key", "explanation_key", "labels", "is_open").iter_rows()
-    asked = {tuple(cell): Asked(key, reasons, tuple(labels), is_open) for *cell, key, reasons, labels, is_open in keys}
+    asked = _asked(configs)
     questions = [asked[tuple(cell)] for *cell, _, _ in replies.iter_rows()]
     readings = [read_reply(text or "", question) for text, question in zip(replies["text"], questions, strict=True)]
-    schema = dict.fromkeys(Reading._fields, pl.String) | {"similarity": pl.Float64}
+    schema = dict.fromkeys(Reading._fields, pl.String) | {"similarity": pl.Float64, "stated_confidence": pl.Float64}
     return replies.hstack(pl.DataFrame(_with_nearest(readings, questions, embedder), schema, orient="row"))
+
+
+def _asked(configs: pl.DataFrame) -> dict[tuple[str, ...], Asked]:
+    keys = configs.select(*CELL, "answer_key", "explanation_key", "labels", "is_open", "confidence_key").iter_rows()
+    return {tuple(cell): Asked(key, reasons, tuple(labels), is_open, sure) for *cell, key, reasons, labels, is_open, sure in keys}
 
 
 def _with_nearest(readings: list[Reading], questions: list[Asked], embedder: Embedder) -> list[Reading]:
@@ -126,3 +141,18 @@ def _with_nearest(readings: list[Reading], questions: list[Asked], embedder: Emb
 def _may_be_near(reading: Reading, question: Asked) -> bool:
     is_unmatched = question.is_open and reading.status == "out_of_vocabulary" and reading.raw_label is not None
     return is_unmatched and is_one_thing(str(reading.raw_label), question.labels)
+
+
+def _with_token_confidence(answers: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
+    """Return the answers with `token_confidence` and `label_probabilities`, where their responses have log probabilities."""
+    asked = _asked(configs)
+    found = [
+        token_confidence(logprobs, raw_label, asked[tuple(cell)].answer_key, asked[tuple(cell)].labels) if logprobs and raw_label else None
+        for *cell, logprobs, raw_label in answers.select(*CELL, "logprobs", "raw_label").iter_rows()
+    ]
+    shares = [[{"label": label, "share": share} for label, share in one.labels.items()] or None if one else None for one in found]
+    columns = contracts()["answers"].polars_schema
+    return answers.with_columns(
+        token_confidence=pl.Series([one.confidence if one else None for one in found], dtype=pl.Float64),
+        label_probabilities=pl.Series(shares, dtype=columns["label_probabilities"]),
+    )

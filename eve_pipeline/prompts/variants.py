@@ -26,19 +26,22 @@ class PromptVariant(BaseModel):
     description: str
     answer_key: str = Field(description="JSON key that holds the emotion")
     explanation_key: str | None = Field(None, description="JSON key that holds the model's reasons")
+    confidence_key: str | None = Field(None, description="JSON key that holds how sure the model says it is")
     is_open: bool = Field(False, alias="open", description="no labels are listed")
     label_order: LabelOrder = "dataset"
     labels: tuple[str, ...] | None = Field(None, description="part of the dataset's list; items with other labels are not asked about")
     persona: Literal["positive", "negative"] | None = None
     text: str
 
-    @field_validator("answer_key", "explanation_key")
+    @field_validator("answer_key", "explanation_key", "confidence_key")
     @classmethod
     def _has_words(cls, key: str | None, info: ValidationInfo) -> str | None:
         if key is not None and not plain(key):
             raise ValueError("a key has a letter or a digit")
-        if key is not None and plain(key) == plain(info.data.get("answer_key", "")):
-            raise ValueError("the reasons need a key of their own, since neither case nor punctuation tells keys apart")
+        others = (info.data.get(name) for name in ("answer_key", "explanation_key") if name != info.field_name)
+        if key is not None and plain(key) in {plain(other) for other in others if other}:
+            what = "reasons need" if info.field_name == "explanation_key" else "confidence needs"
+            raise ValueError(f"the {what} a key of their own, since neither case nor punctuation tells keys apart")
         return key
 
     @field_validator("label_order", "labels")
@@ -68,7 +71,7 @@ class PromptVariant(BaseModel):
             raise ValueError(f"text has slots other than $labels ({others}); write $$ for a dollar sign")
         if ("labels" in slots) == info.data.get("is_open"):
             raise ValueError("text lacks the slot $labels; write open: true where none is meant" if not slots else "open, but has $labels")
-        for key in filter(None, (info.data.get("answer_key"), info.data.get("explanation_key"))):
+        for key in filter(None, (info.data.get(name) for name in ("answer_key", "explanation_key", "confidence_key"))):
             if f'"{key}"' not in text:
                 raise ValueError(f'text never asks for the JSON key "{key}"')
         return text

@@ -119,6 +119,7 @@ def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFr
                 "prompt_revision": prompt.revision,
                 "answer_key": prompt.answer_key,
                 "explanation_key": prompt.explanation_key,
+                "confidence_key": prompt.confidence_key,
                 "is_open": prompt.is_open,
                 "persona": prompt.persona,
                 "label_order": rendered.label_order,

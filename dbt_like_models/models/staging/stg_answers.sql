@@ -18,12 +18,16 @@ current_answers as (
         subset,
         prompt,
         image_id,
+        config_digest,
         repeat,
         if(is_near, 'ok', status) as status,
         case
             when is_near then nearest_label
             when status = 'ok' then label
         end as label,
+        stated_confidence,
+        token_confidence,
+        label_probabilities,
         parser_version
     from answers
 

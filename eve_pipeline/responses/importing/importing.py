@@ -112,6 +112,7 @@ def _config(file: Path, cell: Cell, columns: Columns, prompt: PromptVariant, set
         "prompt_revision": prompt.revision,
         "answer_key": prompt.answer_key,
         "explanation_key": prompt.explanation_key,
+        "confidence_key": prompt.confidence_key,
         "is_open": prompt.is_open,
         "persona": prompt.persona,
         "label_order": rendered.label_order,
