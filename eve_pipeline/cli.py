@@ -1,18 +1,12 @@
 """`eve ...`: the pipeline from the shell."""
 
 import atexit
-import io
-import json
 import os
 import sys
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-import polars.selectors as cs
 import typer
-import yaml
 from rich.console import Console
 
 from eve_pipeline.commands.collect import collect
@@ -21,25 +15,17 @@ from eve_pipeline.commands.datasets import datasets_app
 from eve_pipeline.commands.import_responses import import_responses
 from eve_pipeline.commands.plan import plan
 from eve_pipeline.commands.publish import publish
+from eve_pipeline.commands.report import report
 from eve_pipeline.commands.run import run
-from eve_pipeline.errors import EveError
+from eve_pipeline.commands.sql import sql
 from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.terminal import explained, show
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-for command in (run, plan, publish, collect, compact):
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+for command in (run, plan, publish, report, collect, compact, sql):
     app.command()(command)
 app.command("import")(import_responses)
 app.add_typer(datasets_app, name="datasets")
-
-
-class Format(StrEnum):
-    """How query results are written."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    parquet = "parquet"
 
 
 def main() -> None:
@@ -95,35 +81,6 @@ def prompts(text: Annotated[bool, typer.Option(help="Show the texts too.")] = Fa
 
 @app.command()
 @explained
-def sql(
-    query: Annotated[str | None, typer.Argument(help="Exactly one SELECT.")] = None,
-    named: Annotated[str | None, typer.Option(help="Run the query sql/NAME.sql instead.")] = None,
-    parameter: Annotated[list[str], typer.Option("--parameter", "-p", help="NAME=VALUE for a $NAME of the query; repeatable.")] = [],  # noqa: B006
-    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,  # noqa: A002 - the option's name
-    output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
-) -> None:
-    """Ask eve.duckdb a question, read-only; without a question, list the named queries."""
-    from eve_pipeline.warehouse.paths import Warehouse
-    from eve_pipeline.warehouse.query import named_queries, named_query, run_query
-
-    if query is not None and named is not None:
-        raise EveError("There are two questions", "Give a query or --named, not both.")
-    if output and format is Format.table:
-        raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
-    settings = Settings()
-    if query is None and named is None:
-        found = named_queries(settings).values()
-        show(pl.DataFrame([{"query": q.name, "parameters": ", ".join(q.parameters), "answers": q.question} for q in found]))
-        return
-    parameters: dict[str, object] = dict(_parameter(text) for text in parameter)
-    if named is not None:
-        chosen = named_query(named, settings)
-        query, parameters = chosen.sql, {**chosen.parameters, **parameters}
-    _write(run_query(Warehouse.of(settings).database, str(query), parameters), format, output)
-
-
-@app.command()
-@explained
 def doctor() -> None:
     """Check that everything the pipeline needs is there, and say what to do where it is not."""
     from eve_pipeline.doctor import diagnose
@@ -159,38 +116,10 @@ def _leaderboard(settings: Settings) -> None:
     places = run_query(warehouse.database, leaderboard.sql, leaderboard.parameters)
     show(places.rename(lambda name: name.replace("_", "\n")), title="Leaderboard (prompt: simple, scoring: strict)")
     made = {
+        "report (HTML)": warehouse.report,
         "results (DuckDB)": warehouse.database,
         "tables (Parquet)": warehouse.home / "warehouse",
         "runs (Dagster)": warehouse.home / "dagster",
     }
     for what, path in made.items():
         Console().print(f"{what:18} {path}", highlight=False, soft_wrap=True)
-
-
-def _parameter(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise EveError(f"{text!r} is not NAME=VALUE", "Write, for example, -p prompt=explanation.")
-    return name, yaml.safe_load(value)
-
-
-def _as_json(value: object) -> str:
-    plain = value.to_list() if isinstance(value, pl.Series) else value
-    return json.dumps(plain, default=str)
-
-
-def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
-    if form is Format.table:
-        show(frame)
-        return
-    content = io.BytesIO()
-    if form is Format.csv:
-        frame.with_columns(cs.nested().map_elements(_as_json, return_dtype=pl.String)).write_csv(content)
-    elif form is Format.json:
-        frame.write_json(content)
-    else:
-        frame.write_parquet(content)
-    if output:
-        output.write_bytes(content.getvalue())
-    else:
-        sys.stdout.buffer.write(content.getvalue())

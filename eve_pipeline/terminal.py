@@ -28,12 +28,17 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
             _check_settings()
             command(*args, **kwargs)
         except EveError as error:
-            console = Console(stderr=True)
-            console.print(f"[bold red]Error:[/] {escape(error.problem)}", highlight=False)
-            console.print(error.hint, highlight=False, markup=False)
+            tell_error(error)
             raise typer.Exit(1) from error
 
     return run
+
+
+def tell_error(error: EveError) -> None:
+    """Print the two sentences of an error on standard error."""
+    console = Console(stderr=True)
+    console.print(f"[bold red]Error:[/] {escape(error.problem)}", highlight=False)
+    console.print(error.hint, highlight=False, markup=False)
 
 
 def _check_settings() -> None:

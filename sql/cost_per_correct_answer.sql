@@ -3,6 +3,7 @@
 select
     cost_and_latency.subset,
     cost_and_latency.model,
+    weighted_f1.n,
     round(weighted_f1.weighted_f1, 3) as weighted_f1,
     cost_and_latency.cost_usd,
     cost_and_latency.usd_per_correct,

@@ -5,6 +5,7 @@ import dagster as dg
 from eve_pipeline.orchestration import checks, demo, jobs
 from eve_pipeline.orchestration.assets import datasets, evaluation
 from eve_pipeline.orchestration.assets.marts import marts_assets
+from eve_pipeline.orchestration.assets.report import report
 from eve_pipeline.orchestration.automation import collect, collected_batches, registered_partitions
 from eve_pipeline.settings import Settings
 
@@ -18,6 +19,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             datasets.benchmark_items,
             evaluation.evaluation,
             marts_assets(settings),
+            report,
         ],
         asset_checks=[checks.images_checks],
         jobs=[jobs.prepare, jobs.evaluate, jobs.publish, collect, demo.demo],

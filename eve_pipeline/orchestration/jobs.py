@@ -14,6 +14,6 @@ evaluate = dg.define_asset_job(
 )
 publish = dg.define_asset_job(
     "publish",
-    selection=dg.AssetSelection.groups("staging", "intermediate", "marts", "seeds"),
-    description="Build eve.duckdb from the Parquet tables and the SQL models, test it, and switch to it.",
+    selection=dg.AssetSelection.groups("staging", "intermediate", "marts", "seeds", "report"),
+    description="Build eve.duckdb from the Parquet tables and the SQL models, test it, switch to it, and write the report.",
 )

@@ -58,6 +58,11 @@ class Warehouse:
         """Link to the newest published database."""
         return self.home / "eve.duckdb"
 
+    @property
+    def report(self) -> Path:
+        """The results as one HTML file."""
+        return self.home / "report.html"
+
     def lock(self, *names: str) -> Path:
         """The lock file of a cell or of publishing; its folder exists."""
         path = self.home.joinpath("locks", *names).with_name(f"{names[-1]}.lock")

@@ -1,11 +1,15 @@
-"""Ask the published database: one SELECT, read-only, with nothing else of the machine in reach."""
+"""Ask the published database: one SELECT, read-only, within limits of time, memory and rows."""
 
 import json
+import pickle
 import re
-from collections.abc import Iterator, Mapping
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import duckdb
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import pick
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.limits import ALL_ROWS, DEFAULT_LIMITS, Limits
 
-ONLY_SELECT = "Only a single SELECT can be asked"
-QUERY_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
-TABLE_FUNCTION = re.compile(r"unnest|range|generate_series|json_each|json_tree|duckdb_\w+")
 PARAMETER = re.compile(r"^-- \$(\w+) = (.+)$", re.MULTILINE)
 
 
@@ -29,6 +31,13 @@ class NamedQuery(BaseModel):
     question: str
     sql: str
     parameters: dict[str, str | int | float]
+
+    def with_values(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Return the values of all parameters, the defaults where no other is given; `EveError` names those that are unknown."""
+        if unknown := sorted(values.keys() - self.parameters):
+            known = ", ".join(f"{name} (by default {default})" for name, default in self.parameters.items())
+            raise EveError(f"The query {self.name!r} has no parameter {', '.join(unknown)}", f"It has {known or 'none'}.")
+        return {**self.parameters, **values}
 
 
 def named_queries(settings: Settings) -> dict[str, NamedQuery]:
@@ -48,61 +57,49 @@ def _named_query(file: Path) -> NamedQuery:
     return NamedQuery(name=file.stem, question=question, sql=sql, parameters=defaults)
 
 
-def run_query(database: Path, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
-    """Return the rows of one SELECT on a published database, its `$name` parameters bound.
+class Answer(NamedTuple):
+    """The rows of a result, and whether there are more of them than its limit allows."""
+
+    rows: pl.DataFrame
+    is_cut: bool
+
+
+def run_query(database: Path, sql: str, parameters: Mapping[str, object] | None = None, limits: Limits = ALL_ROWS) -> pl.DataFrame:
+    """Return all rows of one SELECT, as `ask` does; `EveError` also where there are more than `limits.rows`."""
+    rows, is_cut = ask(database, sql, parameters, limits)
+    if is_cut:
+        raise EveError(f"The result has more than {limits.rows:,} rows", "Add a LIMIT to the query, or pass Limits(rows=None).")
+    return rows
+
+
+def ask(database: Path, sql: str, parameters: Mapping[str, object] | None = None, limits: Limits = DEFAULT_LIMITS) -> Answer:
+    """Return the first rows of one SELECT on a published database, its `$name` parameters bound.
+
+    A process of its own runs it, which ends with the answer or at the limit of time; it always opens the newest publication.
 
     Raises:
-        EveError: there is no database, the text is not exactly one SELECT that only reads tables, or DuckDB refuses it.
+        EveError: there is no database, the text is not exactly one SELECT that only reads tables, it exceeds the limit of time
+            or memory, or DuckDB refuses it.
     """
     if not database.exists():
         raise EveError(f"There is no published database at {database}", "Run `eve demo` or `eve publish` first.")
-    _check(sql)
-    # A process that reconnects to a path gets the database it opened there before: the link's target is always new.
-    file = database.resolve()
+    rows = pl.read_ipc_stream(_run(database.resolve(), sql, dict(parameters or {}), limits))
+    if limits.rows is None or rows.height <= limits.rows:
+        return Answer(rows, is_cut=False)
+    return Answer(rows.head(limits.rows), is_cut=True)
+
+
+def _run(database: Path, sql: str, parameters: Mapping[str, object], limits: Limits) -> bytes:
+    command = [sys.executable, "-P", "-m", "eve_pipeline.warehouse.confined"]
+    question = pickle.dumps((database, sql, parameters, limits))
     try:
-        with duckdb.connect(file, read_only=True, config={"python_enable_replacements": False}) as connection:
-            _lock(connection, file.parents[2] / "warehouse" / "responses")
-            rows: pl.DataFrame = connection.sql(sql, params=dict(parameters or {})).pl()
-            return rows
-    except duckdb.Error as error:
-        raise EveError(f"DuckDB: {error}", "Correct the query; `select * from duckdb_columns()` lists every table's columns.") from error
-
-
-def _lock(connection: duckdb.DuckDBPyConnection, readable: Path) -> None:
-    folder = str(readable).replace("'", "''")
-    connection.execute(f"SET allowed_directories = ['{folder}']")  # raw.responses is a view over files there
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-
-
-def _check(sql: str) -> None:
-    """Refuse what is not one SELECT that reads tables.
-
-    DuckDB alone does not: a read-only connection lets COPY overwrite files in allowed directories, also from inside a SELECT
-    (`with x as (copy ... to ...)`) and from SQL in a string (`query('...')`), hence the walk over the parsed statement.
-    """
-    try:
-        statements = duckdb.extract_statements(sql)
-        with duckdb.connect() as parser:
-            tree = json.loads(parser.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0])
-    except duckdb.Error as error:
-        raise EveError(f"DuckDB: {error}", "Correct the query.") from error
-    if len(statements) != 1:
-        raise EveError(f"{ONLY_SELECT}, not {len(statements)} statements", "Ask them one by one.")
-    if statements[0].type is not duckdb.StatementType.SELECT or tree["error"]:
-        raise EveError(f"{ONLY_SELECT}, not {statements[0].type.name}", "Open a copy of the database in DuckDB to change it.")
-    for kind, name in _nodes(tree):
-        if kind.endswith("_NODE") and kind not in QUERY_NODES:
-            raise EveError(f"{ONLY_SELECT}, not {kind.removesuffix('_NODE')}", "Leave out what writes.")
-        if kind == "TABLE_FUNCTION" and not TABLE_FUNCTION.fullmatch(name):
-            raise EveError(f"The table function {name!r} is not available", "Read tables by their names.")
-
-
-def _nodes(tree: object) -> Iterator[tuple[str, str]]:
-    """Yield type and function name of every node of a serialized statement."""
-    if isinstance(tree, dict):
-        function = tree.get("function")
-        yield str(tree.get("type")), str(function["function_name"]).lower() if isinstance(function, dict) else ""
-    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    for child in children:
-        yield from _nodes(child)
+        done = subprocess.run(command, input=question, capture_output=True, timeout=limits.seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        more = f"`eve sql --max-seconds {10 * limits.seconds:g}`, or Limits(seconds={10 * limits.seconds:g}) in Python"
+        raise EveError(f"The query took more than {limits.seconds:g} seconds", f"Ask for less at once, or allow more: {more}.") from error
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise EveError(f"The query ended the process that ran it ({name})", "Most likely it took too much memory: ask for less at once.")
+    if done.returncode:
+        raise EveError(*json.loads(done.stderr.splitlines()[-1]))
+    return done.stdout

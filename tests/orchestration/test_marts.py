@@ -26,6 +26,10 @@ def test_prepare_evaluate_publish_and_a_failing_test(prepared: Settings, chat_se
         with duckdb.connect(database.resolve(), read_only=True) as connection:
             assert connection.sql("select n_ok from marts.coverage").fetchall() == [(24,)]
         assert instance.get_latest_materialization_event(dg.AssetKey("weighted_f1")) is not None
+        report = instance.get_latest_materialization_event(dg.AssetKey("report"))
+        assert report is not None
+        assert report.asset_materialization is not None
+        assert {"file", "Leaderboard"} <= report.asset_materialization.metadata.keys()
         published = database.resolve()
 
         _break_the_answers(prepared)

@@ -1,28 +1,99 @@
 """`eve sql`: one SELECT, and no way around that."""
 
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.confined import check
+from eve_pipeline.warehouse.limits import Limits
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publication
-from eve_pipeline.warehouse.query import run_query
+from eve_pipeline.warehouse.query import ask, run_query
 from eve_pipeline.warehouse.tables import write_table
+
+WRITES = st.sampled_from(
+    [
+        "copy (select 1) to '{folder}/new'",
+        "copy raw.responses to '{victim}' (format parquet)",
+        "export database '{folder}/new'",
+        "attach '{folder}/new'",
+        "create table raw.mine as select 1",
+        "insert into raw.images select * from raw.images",
+        "delete from raw.images",
+        "install '{folder}/new'",
+        "call enable_logging(storage = 'file', storage_path = '{folder}/new')",
+    ]
+)
+WRAPPERS = (
+    "{}",
+    "({})",
+    "select 1; {}",
+    "{}; select 1",
+    "explain {}",
+    "explain analyze {}",
+    "with x as ({}) select * from x",
+    "with recursive x as (select 1 union all {}) select * from x",
+    "select * from ({}) as x",
+    "select ({})",
+    "select exists ({})",
+    "select 1 union all {}",
+    "from query($x${}$x$)",
+    "prepare x as {}",
+    "create macro f() as table {}",
+    "/* {} */ select 1",
+    "select 1 -- {}",
+    "select '{}'",
+    "/**/{}",
+    "select 1 limit ({})",
+    "pivot ({}) on x",
+    "describe {}",
+    "summarize {}",
+)
 
 ATTACKS = (
     "copy (select 1) to '{victim}'",
     "with x as (copy (select 1) to '{victim}') select * from x",
     "select (with x as (copy (select 1) to '{victim}') select 1)",
+    "with recursive x as (copy (select 1) to '{victim}') select * from x",
+    "with x as (insert into raw.images select * from raw.images returning *) select * from x",
+    "select 1 union all (with x as (copy (select 1) to '{victim}') select 1)",
     "select * from query('with x as (copy (select 1) to ''{victim}'') select * from x')",
+    "from query_table('raw.responses')",
     "explain analyze copy (select 1) to '{victim}'",
+    "/* select 1 */ copy (select 1) to '{victim}'",
+    "-- select 1\ncopy (select 1) to '{victim}'",
+    "\u00a0copy\u2003(select 1) to '{victim}'",
+    "copy raw.images from '{victim}'",
+    "copy (select 1) to '/dev/stdout'",
+    "prepare q as copy (select 1) to '{victim}'",
+    "execute q",
+    "pragma export_database('{folder}')",
+    "export database '{folder}' (format parquet)",
+    "import database '{folder}'",
     "export database '{folder}'",
     "attach '{folder}/new.duckdb'",
+    "attach ':memory:' as other",
+    "detach eve",
+    "use memory",
     "select 1; copy (select 1) to '{victim}'",
+    "select 1; select 2",
+    "create macro f() as 1",
+    "create temp table mine as select 1",
+    "create secret s (type s3)",
+    "update raw.images set label = 'awe'",
+    "truncate raw.images",
+    "vacuum",
+    "checkpoint",
+    "reset memory_limit",
     "insert into raw.responses select * from raw.responses",
     "with x as (delete from raw.images) select 1",
     "create table raw.mine as select 1",
@@ -33,7 +104,17 @@ ATTACKS = (
     "select * from read_text('/etc/hostname')",
     "select * from '/etc/hostname'",
     "from read_csv('/etc/passwd')",
+    "from read_parquet('{victim}')",
+    "from read_json('/etc/passwd')",
+    "from read_blob('/proc/self/environ')",
+    "from sniff_csv('/etc/passwd')",
+    "from glob('/etc/*')",
+    "from parquet_metadata('{victim}')",
+    "from 'https://127.0.0.1/x.csv'",
+    "select getenv('HOME')",
+    "select (from read_text('/etc/hostname') select content)",
     "install httpfs",
+    "load httpfs",
     "pragma database_list",
 )
 
@@ -61,6 +142,104 @@ def test_attacks_are_refused_and_change_nothing(warehouse: Warehouse, attack: st
     with pytest.raises(EveError):
         run_query(warehouse.database, attack.format(victim=victim, folder=victim.parent))
     assert digests(warehouse.home) == before
+
+
+@given(write=WRITES, wrappers=st.lists(st.sampled_from(WRAPPERS), max_size=3), case=st.sampled_from([str, str.upper]))
+def test_no_text_writes_a_file(warehouse: Warehouse, write: str, wrappers: list[str], case: Callable[[str], str]) -> None:
+    """What passes the check is run; it may fail, but changes nothing."""
+    before = digests(warehouse.home)
+    victim = warehouse.files("responses")[0]
+    sql = case(write)
+    for wrapper in wrappers:
+        sql = wrapper.replace("{}", sql)
+    sql = sql.replace(case("{victim}"), str(victim)).replace(case("{folder}"), str(victim.parent))
+    try:
+        check(sql)
+        run_query(warehouse.database, sql)
+    except (EveError, duckdb.Error):
+        pass
+    assert digests(warehouse.home) == before
+
+
+@given(st.text())
+def test_any_text_is_a_select_or_refused(sql: str) -> None:
+    try:
+        check(sql)
+    except (EveError, duckdb.Error):
+        return
+    assert duckdb.extract_statements(sql)[0].type is duckdb.StatementType.SELECT
+
+
+ENDLESS = {
+    "recursion": "with recursive t(n) as (select 1 union all select n + 1 from t) select max(n) from t",
+    "cross join": "select count(*) from range(10_000_000) as a, range(10_000_000) as b where a.range * b.range % 7 = 3",
+    "one long function call": "select length(rpad('x', 2_000_000_000, 'y')) + length(lpad('x', 2_000_000_000, 'y'))",
+}
+HUGE = {
+    "a string": "select repeat('x', 1_000_000_000) as s",
+    "strings": "select repeat('x', 10_000_000) as s from range(100_000)",
+    "strings that are counted alone": "select max(length(repeat('x', 100_000_000) || range)) from range(100_000)",
+    "a formatted number": "select printf('%1000000000d', range) from range(10)",
+    "a list": "select list(range) from range(1_000_000_000)",
+    "a sort": "select range from range(1_000_000_000_000) order by hash(range)",
+    "a join": "select count(*) from (select a.range from range(100_000_000) as a inner join range(100_000_000) as b using (range))",
+    "text of the query": f"select {'(' * 500_000}1{')' * 500_000}",
+}
+
+
+@pytest.mark.parametrize("sql", ENDLESS.values(), ids=ENDLESS)
+def test_what_takes_too_long_is_ended_and_the_way_to_allow_more_is_named(warehouse: Warehouse, sql: str) -> None:
+    with pytest.raises(EveError, match=r"more than 1 seconds\n.*--max-seconds 10"):
+        run_query(warehouse.database, sql, limits=Limits(seconds=1, memory_gb=16))
+    assert run_query(warehouse.database, "select text from raw.responses").item() == "awe"
+
+
+@pytest.mark.parametrize("sql", HUGE.values(), ids=HUGE)
+def test_what_takes_too_much_memory_is_ended_and_the_way_to_allow_more_is_named(warehouse: Warehouse, sql: str) -> None:
+    before = digests(warehouse.home)
+    with pytest.raises(EveError, match=r"more than 0.3 GB of memory\n.*--max-memory 0.6"):
+        run_query(warehouse.database, sql, limits=Limits(memory_gb=0.3))
+    assert digests(warehouse.home) == before
+
+
+def test_a_result_larger_than_its_memory_is_refused(warehouse: Warehouse) -> None:
+    with pytest.raises(EveError, match=r"more than 0\.2 GB of memory"):
+        run_query(warehouse.database, "select range from range(1_000_000_000)", limits=Limits(memory_gb=0.2, rows=None))
+
+
+def test_nesting_has_an_end(warehouse: Warehouse) -> None:
+    with pytest.raises(EveError, match=r"nested too deeply|expression depth"):
+        run_query(warehouse.database, "select " + "(select " * 500 + "1" + ")" * 500)
+
+
+@pytest.mark.parametrize(("n", "kept", "is_cut"), [(4, 4, False), (5, 5, False), (6, 5, True), (1_000_000_000_000, 5, True)])
+def test_rows_beyond_the_limit_are_cut_and_it_is_said(warehouse: Warehouse, n: int, kept: int, is_cut: bool) -> None:
+    found = ask(warehouse.database, f"select range as n from range({n})", limits=Limits(rows=5))
+    assert found.rows["n"].to_list() == list(range(kept))
+    assert found.is_cut == is_cut
+
+
+def test_a_cut_result_is_no_whole_one(warehouse: Warehouse) -> None:
+    with pytest.raises(EveError, match="more than 1,000 rows"):
+        run_query(warehouse.database, "from range(1001)", limits=Limits())
+    assert run_query(warehouse.database, "from range(100_000)").height == 100_000
+
+
+def test_questions_at_the_same_time_do_not_meet(warehouse: Warehouse) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        answers = threads.map(lambda n: run_query(warehouse.database, "select $n as n", {"n": n}, Limits(memory_gb=1 + n)).item(), range(4))
+    assert list(answers) == [0, 1, 2, 3]
+
+
+def test_columns_of_one_name_are_told_apart(warehouse: Warehouse) -> None:
+    found = run_query(warehouse.database, "select 1 as a, 2 as a, 3 as a_1, 4 as a")
+    assert found.row(0, named=True) == {"a": 1, "a_2": 2, "a_1": 3, "a_3": 4}
+
+
+@pytest.mark.parametrize("sql", ["select interval 1 day as x", "select [{'a': interval 1 day}] as x", "select union_value(a := 1) as x"])
+def test_types_that_cannot_be_shown_are_named(warehouse: Warehouse, sql: str) -> None:
+    with pytest.raises(EveError, match=r"'x' is or holds an INTERVAL or UNION"):
+        run_query(warehouse.database, sql)
 
 
 @pytest.mark.parametrize(
