@@ -41,6 +41,8 @@ def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SE
         draws: number of sets, each of as many images as there are.
         seed: of the random numbers; equal arguments give equal sums.
     """
+    frequent_first = np.argsort(-counts, kind="stable")  # a draw that runs out of images early is done
+    counts, weights = counts[frequent_first], weights[frequent_first]
     generator, n = np.random.default_rng(seed), counts.sum()
     return np.concatenate([generator.multinomial(n, counts / n, size) @ weights for size in _batches(draws, counts.size)])
 

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 Parameters = ParamSpec("Parameters")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,6 +42,6 @@ def keep_in(folder: str | None) -> Keep:
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return the function's results in order; numpy draws random numbers and multiplies matrices outside of Python's lock."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    """Return the function's results in order, each item on one core: numpy draws and multiplies outside of Python's lock."""
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
         return list(threads.map(function, items))

@@ -6,6 +6,7 @@ one function call, so that only the operating system can hold a query to its lim
 
 import json
 import math
+import os
 import pickle
 import re
 import resource
@@ -18,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.warehouse.limits import Limits
+from eve_pipeline.warehouse.limits import REFUSED, Limits
 
 ONLY_SELECT = "Only a single SELECT can be asked"
 QUERY_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
@@ -32,8 +33,8 @@ def main() -> None:
         database, sql, parameters, limits = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the process that started this one
         stream(database, sql, parameters, limits, sys.stdout.buffer)
     except EveError as error:
-        json.dump([error.problem, error.hint], sys.stderr)
-        raise SystemExit(1) from error
+        print(json.dumps([error.problem, error.hint]), file=sys.stderr, flush=True)  # noqa: T201 - for the process that started this one
+        os._exit(REFUSED)  # nothing is said after it, as DuckDB's bindings do at the end of an interpreter
 
 
 def stream(database: Path, sql: str, parameters: Mapping[str, object], limits: Limits, out: IO[bytes]) -> None:
@@ -60,7 +61,13 @@ def stream(database: Path, sql: str, parameters: Mapping[str, object], limits: L
             with pa.ipc.new_stream(out, schema) as writer:
                 for batch in _first(reader, limits):
                     writer.write_batch(batch.rename_columns(names))
-    except (duckdb.Error, OSError, MemoryError, RecursionError) as error:  # what fails in the middle of a stream is an OSError
+    except (
+        duckdb.Error,
+        OSError,
+        MemoryError,
+        RecursionError,
+        UnicodeError,
+    ) as error:  # what fails in the middle of a stream is an OSError
         raise _explained(error, limits.memory_gb) from error
 
 

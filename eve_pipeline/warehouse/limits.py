@@ -27,3 +27,4 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 ALL_ROWS = Limits(rows=None)
+REFUSED = 3  # exit code of the process that runs a question, after an `EveError`

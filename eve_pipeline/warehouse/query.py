@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import pick
 from eve_pipeline.settings import Settings
-from eve_pipeline.warehouse.limits import ALL_ROWS, DEFAULT_LIMITS, Limits
+from eve_pipeline.warehouse.limits import ALL_ROWS, DEFAULT_LIMITS, REFUSED, Limits
 
 PARAMETER = re.compile(r"^-- \$(\w+) = (.+)$", re.MULTILINE)
 
@@ -100,6 +100,8 @@ def _run(database: Path, sql: str, parameters: Mapping[str, object], limits: Lim
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise EveError(f"The query ended the process that ran it ({name})", "Most likely it took too much memory: ask for less at once.")
-    if done.returncode:
+    if done.returncode == REFUSED:
         raise EveError(*json.loads(done.stderr.splitlines()[-1]))
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode(errors="replace"))
     return done.stdout

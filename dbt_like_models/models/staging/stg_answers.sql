@@ -4,7 +4,7 @@ answers as (
 
     select
         *,
-        coalesce(match = 'embedding' and similarity >= {{ var('open_vocabulary_threshold') }}, false) as is_near
+        if(similarity >= {{ var('open_vocabulary_threshold') }} and match = 'embedding', nearest_label, null) as near
     from {{ source('raw', 'answers') }}
     where is_current
 
@@ -20,11 +20,8 @@ current_answers as (
         image_id,
         config_digest,
         repeat,
-        if(is_near, 'ok', status) as status,
-        case
-            when is_near then nearest_label
-            when status = 'ok' then label
-        end as label,
+        if(near is null, status, 'ok') as status,
+        coalesce(near, if(status = 'ok', label, null)) as label,
         stated_confidence,
         token_confidence,
         label_probabilities,
