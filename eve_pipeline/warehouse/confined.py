@@ -149,6 +149,7 @@ def check(sql: str) -> None:
     DuckDB alone does not: a read-only connection lets COPY overwrite files in allowed directories, also from inside a SELECT
     (`with x as (copy ... to ...)`) and from SQL in a string (`query('...')`), hence the walk over the parsed statement.
     """
+    sql.encode()  # a lone surrogate, which DuckDB calls a wrong type
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise EveError(f"{ONLY_SELECT}, not {len(statements)} statements", "Ask them one by one.")
