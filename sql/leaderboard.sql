@@ -7,7 +7,6 @@ select
     round(weighted_f1, 3) as weighted_f1,
     round(ci_low, 3) as ci_low,
     round(ci_high, 3) as ci_high,
-    round(macro_f1, 3) as macro_f1,
     round(coverage, 3) as coverage,
     n,
     is_complete
