@@ -91,7 +91,7 @@ def _members(file: Path) -> Iterator[Mapping[str, Any]]:
 
 def _zstandard(raw: io.BufferedReader, member: zipfile.ZipInfo) -> bytes:
     """Return a member's content; zipfile itself reads Zstandard from Python 3.14 on."""
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     raw.seek(member.header_offset)
     header = raw.read(LOCAL_HEADER_BYTES)
