@@ -65,13 +65,13 @@ def sql(
     """Ask eve.duckdb a question, read-only; without one, open a prompt, or list the named queries where there is no terminal."""
     if sum([query is not None, named is not None, tables, describe is not None, dictionary]) > 1:
         raise EveError("There are two questions", "Give a query, --named, --tables, --describe or --dictionary alone.")
-    if output and format is Format.table:
+    if output and format is Format.table and not dictionary:
         raise EveError("A table is for the terminal", "Give --format csv, json or parquet with --output.")
     by_default = DEFAULT_LIMITS.rows if format is Format.table else None
     settings, limits = Settings(), Limits(max_seconds, max_memory, by_default if max_rows is None else max_rows or None)
     values = dict(_parameter(text) for text in parameter)
     if dictionary:
-        _show_dictionary(settings)
+        _write_dictionary(output, settings)
     elif tables or describe is not None:
         _write(_described(describe, settings), format, output)
     elif query is not None:
@@ -133,10 +133,14 @@ def _described(name: str | None, settings: Settings) -> pl.DataFrame:
     return pl.DataFrame([{"table": key, "rows": counts[key], "holds": table.meaning} for key, table in known.items()])
 
 
-def _show_dictionary(settings: Settings) -> None:
+def _write_dictionary(output: Path | None, settings: Settings) -> None:
     from eve_pipeline.warehouse.dictionary import page, tables
 
-    sys.stdout.write(page(tables(_database(settings)), settings))
+    text = page(tables(_database(settings)), settings)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
 
 
 def _database(settings: Settings) -> Path:

@@ -86,7 +86,8 @@ def page(known: dict[str, Table], settings: Settings) -> str:
         "Every table of `eve.duckdb`, read by `schema.table`. This page is made from the descriptions in a fresh database:",
         "",
         "```sh",
-        "eve publish && eve sql --dictionary > docs/tables.md",
+        "eve publish",
+        "eve sql --dictionary --output docs/tables.md",
         "```",
         "",
     ]

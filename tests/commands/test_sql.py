@@ -118,6 +118,13 @@ def test_a_table_is_described(ask: Ask, name: str):
     assert len(columns) == 4
 
 
+def test_the_dictionary_is_written(ask: Ask, tmp_path: Path):
+    file = tmp_path / "tables.md"
+    assert ask("--dictionary", "--output", file).exit_code == 0
+    assert file.read_text() == ask("--dictionary").stdout
+    assert "| `image_id` | `VARCHAR` | name of the image within the dataset |" in file.read_text()
+
+
 def test_without_a_terminal_the_named_queries_are_listed(ask: Ask):
     assert "Which models recognise the evoked emotion best" in ask().stdout
 

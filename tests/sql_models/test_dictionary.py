@@ -10,7 +10,7 @@ from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.dictionary import SCHEMAS, Table, page, pick_table, row_counts, tables
 
 PAGE = PROJECT / "docs" / "tables.md"
-UPDATE = "it is made by: eve publish && eve sql --dictionary > docs/tables.md"
+UPDATE = "it is made by: eve publish && eve sql --dictionary --output docs/tables.md"
 
 
 @pytest.fixture(scope="module")
