@@ -59,8 +59,8 @@ def test_the_numbers_are_scikit_learns(demo_home: Path):
         demo_home,
         """
         select a.model, a.subset, a.prompt, i.label as truth, coalesce(a.label, '__none__') as predicted, a.status
-        from raw.answers a join raw.images i using (dataset, image_id)
-        where a.is_current and i.label is not null
+        from staging.stg_answers a join raw.images i using (dataset, image_id)
+        where i.label is not null
         """,
     )
     scores = query(demo_home, "select model, subset, prompt, scoring, weighted_f1, macro_f1 from marts.weighted_f1")

@@ -67,7 +67,7 @@ def test_imported_labels_are_scored_like_any_others(
         wanted = f1_score(predictions["label"], predictions["prediction"], labels=sorted(set(predictions["label"])), average="weighted")
         assert weighted_f1 == pytest.approx(wanted, abs=1e-9)
         assert (n, is_complete) == (24, True)
-        for (mart,) in connection.sql("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
+        for mart in ("affect_f1", "per_class_f1", "confusion", "sentiment_bias", "error_categories", "coverage", "cost_and_latency"):
             assert connection.sql(f"select count(*) from marts.{mart} where model = 'theirs'").fetchall()[0][0] > 0, mart
         cost = connection.sql("select n_responses, cost_usd, prompt_tokens, latency_p50_ms from marts.cost_and_latency")
         assert cost.fetchall() == [(24, None, None, None)]
