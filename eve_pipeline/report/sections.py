@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, field_validator
 
+from eve_pipeline.registry import read_yaml
 from eve_pipeline.report import figures
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ class Section(BaseModel):
 
 def sections() -> list[Section]:
     """Return the report's sections, in order."""
-    return TypeAdapter(list[Section]).validate_python(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    return TypeAdapter(list[Section]).validate_python(read_yaml(FILE))

@@ -1,7 +1,6 @@
 """Write the report: one HTML file with everything in it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +85,7 @@ def _page(connection: duckdb.DuckDBPyConnection, published: Path, prompt: str) -
     return environment.get_template("report.html.jinja").render(
         sections=[show_section(section, connection, prompt) for section in sections()],
         style=(HERE / "report.css").read_text(encoding="utf-8"),
-        published=_published_at(published.parent.name),
+        published=f"{ULID.from_str(published.parent.name).datetime:%Y-%m-%d %H:%M} UTC",
         publication=published.parent.name,
         version=version("eve_pipeline"),
         provenance={name: connection.sql(sql).pl() for name, sql in (("Models", MODELS), ("Prompts", PROMPTS), ("Subsets", SUBSETS))},
@@ -147,11 +146,3 @@ def code(text: str) -> Markup:
     """Return text as HTML, what stands between backticks as code."""
     parts = enumerate(text.split("`"))
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in parts)
-
-
-def _published_at(publication: str) -> str:
-    try:
-        moment = ULID.from_str(publication).datetime
-    except ValueError:
-        moment = datetime.now(UTC)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -19,7 +19,7 @@ def is_planned(cell: Cell, warehouse: Warehouse) -> bool:
     return warehouse.file("requests", cell.model, cell.task).exists()
 
 
-def answer_cell(cell: Cell, settings: Settings, embedder: Embedder | None = None) -> pl.DataFrame:
+def answer_cell(cell: Cell, settings: Settings) -> pl.DataFrame:
     """Write and return the cell's rows of `answers`, one a request, from what is stored; no model is asked.
 
     Raises:
@@ -29,7 +29,7 @@ def answer_cell(cell: Cell, settings: Settings, embedder: Embedder | None = None
     if not is_planned(cell, warehouse):
         raise EveError(f"{cell} was never asked", "Materialize its responses first, or use eve run.")
     requests, configs = (read_table(table, [warehouse.file(table, cell.model, cell.task)]) for table in ("requests", "configs"))
-    answers = read_answers(requests, stored_responses(requests["request_key"], warehouse), configs, embedder or Embedder(settings))
+    answers = read_answers(requests, stored_responses(requests["request_key"], warehouse), configs, Embedder(settings))
     write_table(answers, "answers", warehouse.file("answers", cell.model, cell.task))
     return answers
 
@@ -40,7 +40,7 @@ def answer_outdated_cells(settings: Settings) -> list[Cell]:
     planned = [Cell.of(file.parent.name, file.stem) for file in warehouse.files("requests")]
     outdated = [cell for cell in planned if _is_outdated(cell, warehouse, embedder)]
     for cell in outdated:
-        answer_cell(cell, settings, embedder)
+        answer_cell(cell, settings)
     return outdated
 
 

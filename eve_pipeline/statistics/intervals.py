@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from eve_pipeline.statistics.bootstrap import DRAWS, Interval, intervals, resample
+from eve_pipeline.statistics.bootstrap import DRAWS, UNKNOWN, Interval, intervals, resample
 from eve_pipeline.statistics.computing import Keep, in_parallel
 from eve_pipeline.statistics.gradings import SCORINGS, Kinds, affects, emotions
 from eve_pipeline.statistics.scores import Counts, Score, weighted_f1
@@ -62,8 +62,7 @@ def score_intervals(scores: tuple[Score, ...], counts: Counts, draws: int) -> In
     scores = tuple(Score(score.function, score.weights[counts_somewhere]) for score in scores)
     counts = counts[counts_somewhere]
     if not counts.size:
-        nothing = Interval(np.nan, np.nan)
-        return [(np.nan, nothing, nothing) for _ in scores]
+        return [(np.nan, UNKNOWN, UNKNOWN) for _ in scores]
     drawn = resample(counts, np.hstack([score.weights for score in scores]), draws)
     ends = np.cumsum([score.weights.shape[1] for score in scores])[:-1]
     values = (score.function(sums) for score, sums in zip(scores, np.split(drawn, ends, axis=1), strict=True))

@@ -48,6 +48,15 @@ class Warehouse:
         """Which part of a cell folder holds which response; deleting it costs reading their keys again."""
         return self.home / "cache" / "response_index" / model / f"{task}.parquet"
 
+    def embeddings(self, model_digest: str) -> Path:
+        """The vectors of all texts that an embedding model has met; deleting it costs embedding them again."""
+        return self.home / "cache" / "embeddings" / f"{model_digest}.parquet"
+
+    @property
+    def statistics(self) -> Path:
+        """Intervals and tests that were computed before; deleting it costs computing them again."""
+        return self.home / "cache" / "statistics"
+
     @property
     def publications(self) -> Path:
         """One folder a published database."""

@@ -32,11 +32,12 @@ class Publication:
     folder: Path
     dbt: Path
     project: Path
+    statistics: Path
 
     @classmethod
     def building(cls, warehouse: Warehouse, settings: Settings) -> Self:
         """Return the one that is being built; its name is always the same: dbt parses all again when its profile's path changes."""
-        return cls(warehouse.publications / ".building", warehouse.home / "dbt", settings.dbt_project)
+        return cls(warehouse.publications / ".building", warehouse.home / "dbt", settings.dbt_project, warehouse.statistics)
 
     @property
     def database(self) -> Path:
@@ -52,11 +53,6 @@ class Publication:
     def log(self) -> Path:
         """The log of dbt."""
         return self.dbt / "logs" / "dbt.log"
-
-    @property
-    def statistics(self) -> Path:
-        """Intervals and tests that were computed before; deleting it costs computing them again."""
-        return self.dbt.parent / "cache" / "statistics"
 
     @property
     def environment(self) -> dict[str, str]:

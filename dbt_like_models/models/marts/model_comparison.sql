@@ -33,10 +33,4 @@ select
     comparisons.mcnemar_holm,
     cells.is_complete and others.is_complete as is_complete
 from comparisons
-inner join cells using (model, dataset, subset, prompt)
-inner join cells as others
-    on
-        comparisons.other_model = others.model
-        and comparisons.subset = others.subset
-        and comparisons.dataset = others.dataset
-        and comparisons.prompt = others.prompt
+{{ join_both_cells() }}

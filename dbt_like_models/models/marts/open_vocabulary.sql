@@ -50,35 +50,7 @@ items as (
 
 classes as (
 
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        threshold,
-        label,
-        sum(support) as support,
-        sum(n_predicted) as n_predicted,
-        sum(n_correct) as n_correct
-    from (
-        select
-            * exclude (truth, predicted),
-            truth as label,
-            n as support,
-            0 as n_predicted,
-            if(truth = predicted, n, 0) as n_correct
-        from decided
-        union all
-        select
-            * exclude (truth, predicted),
-            predicted as label,
-            0 as support,
-            n as n_predicted,
-            0 as n_correct
-        from decided
-        where predicted is not null
-    ) as sides
-    group by all
+    {{ class_counts('decided', ['model', 'dataset', 'subset', 'prompt', 'threshold']) }}
     having sum(support) > 0
 
 ),
@@ -91,8 +63,8 @@ averages as (
         subset,
         prompt,
         threshold,
-        sum(support * 2 * n_correct / (support + n_predicted)) / sum(support) as weighted_f1,
-        avg(2 * n_correct / (support + n_predicted)) as macro_f1,
+        sum({{ f1() }} * support) / sum(support) as weighted_f1,
+        avg({{ f1() }}) as macro_f1,
         sum(n_correct) / sum(support) as accuracy
     from classes
     group by all

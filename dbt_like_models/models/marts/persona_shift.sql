@@ -41,13 +41,7 @@ select
     comparisons.ci_high,
     comparisons.p_value,
     comparisons.p_holm,
-    cells.is_complete and baselines.is_complete as is_complete
+    cells.is_complete and others.is_complete as is_complete
 from comparisons
 inner join personas using (model, subset, prompt)
-inner join cells using (model, dataset, subset, prompt)
-inner join cells as baselines
-    on
-        comparisons.model = baselines.model
-        and comparisons.subset = baselines.subset
-        and comparisons.dataset = baselines.dataset
-        and comparisons.other_prompt = baselines.prompt
+{{ join_both_cells() }}

@@ -31,12 +31,6 @@ select
     comparisons.accuracy_delta,
     comparisons.mcnemar_p,
     comparisons.mcnemar_holm,
-    cells.is_complete and baselines.is_complete as is_complete
+    cells.is_complete and others.is_complete as is_complete
 from comparisons
-inner join cells using (model, dataset, subset, prompt)
-inner join cells as baselines
-    on
-        comparisons.model = baselines.model
-        and comparisons.subset = baselines.subset
-        and comparisons.dataset = baselines.dataset
-        and comparisons.other_prompt = baselines.prompt
+{{ join_both_cells() }}

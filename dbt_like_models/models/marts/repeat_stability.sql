@@ -96,44 +96,18 @@ graded as (
         answers.prompt,
         answers.repeat,
         images.label as truth,
-        answers.label as predicted
+        answers.label as predicted,
+        count(*) as n
     from answers
     inner join {{ ref('stg_images') }} as images using (dataset, image_id)
     where images.label is not null
+    group by all
 
 ),
 
 classes as (
 
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        repeat,
-        label,
-        sum(support) as support,
-        sum(n_predicted) as n_predicted,
-        sum(n_correct) as n_correct
-    from (
-        select
-            * exclude (truth, predicted),
-            truth as label,
-            1 as support,
-            0 as n_predicted,
-            coalesce(truth = predicted, false)::int as n_correct
-        from graded
-        union all
-        select
-            * exclude (truth, predicted),
-            predicted as label,
-            0 as support,
-            1 as n_predicted,
-            0 as n_correct
-        from graded
-        where predicted is not null
-    ) as sides
-    group by all
+    {{ class_counts('graded', ['model', 'dataset', 'subset', 'prompt', 'repeat']) }}
     having sum(support) > 0
 
 ),
@@ -146,7 +120,7 @@ f1_by_repeat as (
         subset,
         prompt,
         repeat,
-        sum(support * 2 * n_correct / (support + n_predicted)) / sum(support) as weighted_f1
+        sum({{ f1() }} * support) / sum(support) as weighted_f1
     from classes
     group by all
 
