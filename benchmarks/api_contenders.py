@@ -20,6 +20,7 @@ from eve_pipeline.datasets.adding import add_dataset
 from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.hard_subset.items import build_items
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -93,7 +94,7 @@ def ours(settings: Settings, server: Server, limit: int | None = None) -> Measur
     """Ask as `eve run` does, until every reply is in a Parquet part."""
     with server.watched() as seen:
         started = time.perf_counter()
-        outcomes = list(ask_cells([CELL], settings, limit=limit))
+        outcomes = list(ask_cells([CELL], settings, extent=Extent(limit=limit)))
         measured = Measured(time.perf_counter() - started, seen)
     if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
         raise SystemExit("; ".join(failures))

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     keyring: Path = Field(
         default_factory=lambda: user_config_path("eve_pipeline") / "keys.env", description="file of API keys, NAME=key a line"
     )
+    ui_url: str | None = Field(None, description="where people open the Dagster UI; alerts link to it")
 
     @field_validator("home", "keyring")
     @classmethod
@@ -51,6 +52,21 @@ class Settings(BaseSettings):
     def named_queries(self) -> Path:
         """The folder of named ad-hoc queries."""
         return PROJECT / "sql"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the structured logs, a file a day."""
+        return self.home / "logs"
+
+    @property
+    def postgres_url(self) -> SecretStr | None:
+        """Where Dagster keeps its runs and events, in the place of SQLite; holds a password."""
+        return self.secret("EVE_POSTGRES_URL")
+
+    @property
+    def alert_webhook(self) -> SecretStr | None:
+        """Where alerts are posted to; such addresses hold tokens."""
+        return self.secret("EVE_ALERT_WEBHOOK")
 
     def secret(self, variable: str) -> SecretStr | None:
         """Return the secret in the named environment variable, else in the keyring file; None where it is in neither.

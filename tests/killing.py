@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.journal import Entry
 from eve_pipeline.responses.planning import plan_cells
 from eve_pipeline.responses.runner import ask_cells, to_requests
@@ -21,10 +22,11 @@ from tests.chat_server import ChatServer
 SCRIPT = """
 import sys
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
 cells = [Cell(*text.split("/")) for text in sys.argv[2:]]
-assert not [outcome.failure for outcome in ask_cells(cells, Settings(), repeats=int(sys.argv[1])) if outcome.failure]
+assert not [outcome.failure for outcome in ask_cells(cells, Settings(), extent=Extent(int(sys.argv[1]))) if outcome.failure]
 """
 
 
@@ -61,7 +63,7 @@ def kill_while_asking(cells: Sequence[Cell], n_kills: int, settings: Settings, s
         unkept.append(len(asked - now))
         kept = now
     n_seen, keys = len(server.seen), request_keys(cells, n_kills, settings)
-    assert not [outcome.failure for outcome in ask_cells(cells, settings, repeats=n_kills) if outcome.failure]
+    assert not [outcome.failure for outcome in ask_cells(cells, settings, extent=Extent(n_kills)) if outcome.failure]
     asked = {keys[request_of(digest, body)] for digest, body in server.seen[n_seen:]}
     stored = read_table("responses", Warehouse.of(settings).files("responses"))["request_key"]
     return Counts(
@@ -98,7 +100,7 @@ def request_of(digest: str, body: dict[str, object]) -> tuple[str, str, object]:
 
 def request_keys(cells: Sequence[Cell], repeats: int, settings: Settings) -> dict[tuple[str, str, object], str]:
     """Return the key of every request of the cells by what the server sees of it."""
-    plans = plan_cells(cells, settings, repeats=repeats)
+    plans = plan_cells(cells, settings, Extent(repeats))
     requests = [request for plan in plans for request in to_requests(plan.wanted, plan.configs, settings)]
     return {(request.image_sha256, request.prompt, request.seed): request.request_key for request in requests}
 

@@ -34,6 +34,7 @@ def plan(
 ) -> None:
     """Show what `eve run` with the same options would ask and cost; no model is asked, but a dataset that was never prepared is."""
     from eve_pipeline.responses.cells import select_cells
+    from eve_pipeline.responses.extent import Extent
     from eve_pipeline.responses.forecast import forecast
     from eve_pipeline.responses.journal import fold_abandoned_journals
     from eve_pipeline.responses.planning import plan_cells
@@ -44,7 +45,7 @@ def plan(
     fold_abandoned_journals(Warehouse.of(settings))
     cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
     prepare_missing(cells, settings)
-    plans = plan_cells(cells, settings, repeats=repeats, limit=limit)
+    plans = plan_cells(cells, settings, Extent(repeats, limit))
     expected, entries = forecast(plans, settings), model_entries(settings)
     show(pl.DataFrame(list(_rows(plans, expected, entries)), infer_schema_length=None))
     for sentence in _sentences(expected, entries):

@@ -39,6 +39,7 @@ def run(
     from eve_pipeline.responses.answering import answer_cell, is_planned
     from eve_pipeline.responses.budget import Budget
     from eve_pipeline.responses.cells import select_cells
+    from eve_pipeline.responses.extent import Extent
     from eve_pipeline.responses.runner import ask_cells
     from eve_pipeline.warehouse.paths import Warehouse
 
@@ -47,7 +48,7 @@ def run(
         cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
         prepare_missing(cells, settings)
         outcomes = []
-        with closing(ask_cells(cells, settings, repeats=repeats, limit=limit, budget=budget)) as ended:
+        with closing(ask_cells(cells, settings, extent=Extent(repeats, limit), budget=budget)) as ended:
             for outcome in ended:
                 outcomes.append(outcome)
                 if is_planned(outcome.cell, Warehouse.of(settings)):

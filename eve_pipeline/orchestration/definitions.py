@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from eve_pipeline.orchestration import checks, demo, jobs
+from eve_pipeline.orchestration import automation, checks, demo, jobs, revisions
 from eve_pipeline.orchestration.assets import datasets, evaluation
 from eve_pipeline.orchestration.assets.marts import marts_assets
 from eve_pipeline.orchestration.assets.report import report
-from eve_pipeline.orchestration.automation import collect, collected_batches, registered_partitions
 from eve_pipeline.settings import Settings
 
 
@@ -14,6 +13,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """Return the definitions of assets, checks, jobs and sensors."""
     return dg.Definitions(
         assets=[
+            revisions.model_revision,
+            revisions.task_revision,
             datasets.read_images,
             datasets.classifier_scores,
             datasets.benchmark_items,
@@ -21,9 +22,17 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             marts_assets(settings),
             report,
         ],
-        asset_checks=[checks.images_checks],
-        jobs=[jobs.prepare, jobs.evaluate, jobs.publish, collect, demo.demo],
-        sensors=[registered_partitions, collected_batches],
+        asset_checks=[checks.images_checks, revisions.revisions_known],
+        jobs=[jobs.prepare, jobs.evaluate, jobs.publish, automation.collect, demo.demo],
+        schedules=[automation.weekly_evaluation],
+        sensors=[
+            automation.registered_partitions,
+            automation.local_revisions,
+            automation.remote_revisions,
+            automation.re_evaluation,
+            automation.published_results,
+            automation.collected_batches,
+        ],
         resources={"settings": settings},
         executor=dg.in_process_executor,
     )

@@ -6,6 +6,7 @@ import dagster as dg
 
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
+from eve_pipeline.orchestration.revisions import record_revisions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -19,7 +20,10 @@ def report_dataset(key: str, settings: Settings) -> None:
 
 def report_cells(cells: Iterable[Cell], settings: Settings) -> None:
     """Report cells that `eve run` asked and read as materialized."""
-    tables = ("configs", "requests", "responses", "answers")
+    tables, cells = ("configs", "requests", "responses", "answers"), list(cells)
+    with open_instance(settings) as instance:
+        sync_partitions(instance, settings)
+        record_revisions(cells, settings, instance)
     _report([dg.AssetMaterialization(table, partition=partition_of(cell)) for cell in cells for table in tables], settings)
 
 

@@ -13,6 +13,7 @@ from eve_pipeline.prompts.rendering import asked_labels, render
 from eve_pipeline.prompts.variants import prompt_variant
 from eve_pipeline.registry import pick
 from eve_pipeline.responses.cells import Cell, subset_datasets
+from eve_pipeline.responses.extent import WHOLE, Extent
 from eve_pipeline.responses.keys import KEY_VERSION, canonical_parameters, config_digest, with_request_keys
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import ModelEntry, model_entry
@@ -42,23 +43,23 @@ class Question(NamedTuple):
     wanted: pl.DataFrame
 
 
-def plan_cell(cell: Cell, settings: Settings, *, repeats: int = 1, limit: int | None = None) -> Plan:
-    """Return what the cell asks for now: all its images, or the `limit` whose hashes come first, each `repeats` times.
+def plan_cell(cell: Cell, settings: Settings, extent: Extent = WHOLE) -> Plan:
+    """Return what the cell asks for now.
 
     Requests of earlier runs stay, as far as their images are still in the subset.
 
     Raises:
         EveError: the subset is not materialized, the model's revision cannot be resolved, or a greedy model is to repeat.
     """
-    return plan_cells([cell], settings, repeats=repeats, limit=limit)[0]
+    return plan_cells([cell], settings, extent)[0]
 
 
-def plan_cells(cells: Sequence[Cell], settings: Settings, *, repeats: int = 1, limit: int | None = None) -> list[Plan]:
+def plan_cells(cells: Sequence[Cell], settings: Settings, extent: Extent = WHOLE) -> list[Plan]:
     """Return the plan of each cell, as `plan_cell` does; those of one subset read it once, and their keys are hashed together."""
     plans = {}
     for subset in dict.fromkeys(cell.subset for cell in cells):
         items = subset_items(subset, Warehouse.of(settings))
-        questions = [_question(cell, items, settings, repeats, limit) for cell in cells if cell.subset == subset]
+        questions = [_question(cell, items, settings, extent) for cell in cells if cell.subset == subset]
         keyed = with_request_keys(pl.concat([question.wanted for question in questions]))
         start = 0
         for question in questions:
@@ -68,14 +69,17 @@ def plan_cells(cells: Sequence[Cell], settings: Settings, *, repeats: int = 1, l
     return [plans[cell] for cell in cells]
 
 
-def _question(cell: Cell, items: pl.DataFrame, settings: Settings, repeats: int, limit: int | None) -> Question:
-    entry = model_entry(cell.model, settings)
+def _question(cell: Cell, items: pl.DataFrame, settings: Settings, extent: Extent) -> Question:
+    entry, (repeats, limit) = model_entry(cell.model, settings), extent
     if repeats > 1 and entry.is_greedy:
         raise EveError(
             f"Model {entry.key!r} decodes greedily: asking {repeats} times gives one answer {repeats} times",
             "Set its parameters.temperature above 0 in a models.yaml entry of another key, or leave out --repeats.",
         )
+    earlier = read_table("configs", [Warehouse.of(settings).file("configs", cell.model, cell.task)])
     configs = cell_configs(cell, entry, settings)
+    widest = extent.widened(Extent.of(earlier.join(configs, on="config_digest", how="semi")))
+    configs = configs.with_columns(n_repeats=pl.lit(widest.repeats, pl.Int64), image_limit=pl.lit(widest.limit, pl.Int64))
     if prompt_variant(cell.prompt, settings).labels:  # without a label or with another one, no answer could be right
         items = items.filter(pl.col("label").is_in(configs["labels"][0].to_list()))
     possible = configs.select("config_digest", "model", "subset", "prompt").join(items.drop("label"), how="cross")

@@ -18,6 +18,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.progress import add_bar, bars
 from eve_pipeline.responses.budget import Budget
 from eve_pipeline.responses.cells import Cell, subset_datasets
+from eve_pipeline.responses.extent import WHOLE, Extent, last_extent
 from eve_pipeline.responses.journal import Journal, fold_abandoned_journals, open_journal
 from eve_pipeline.responses.keys import answer_schema
 from eve_pipeline.responses.locks import cell_lock
@@ -40,7 +41,7 @@ GRACE_S = 0.5  # for replies that are on their way when a run is interrupted
 class CellOutcome(NamedTuple):
     """What asking one cell came to; `n_left` requests did not fit the budget; `failure` says why it ended early, if it did.
 
-    `n_submitted` requests are with batches, whose replies come later.
+    `n_submitted` requests are with batches, whose replies come later; `held_back` says why requests were not made without a hand.
     """
 
     cell: Cell
@@ -50,11 +51,12 @@ class CellOutcome(NamedTuple):
     n_submitted: int = 0
     n_left: int = 0
     failure: str | None = None
+    held_back: str | None = None
 
     @property
     def is_done(self) -> bool:
         """Whether all replies are in, be they good or not."""
-        return not (self.failure or self.n_submitted)
+        return not (self.failure or self.n_submitted or self.held_back)
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ class Run:
     budget: Budget
     journal: Journal
     progress: Progress
-    repeats: int = 1
-    limit: int | None = None
+    extent: Extent | None = WHOLE
     is_stopped: Event = field(default_factory=Event)
 
 
@@ -106,11 +107,12 @@ class OpenVlm:
 
 
 def ask_cells(
-    cells: Iterable[Cell], settings: Settings, *, repeats: int = 1, limit: int | None = None, budget: Budget | None = None
+    cells: Iterable[Cell], settings: Settings, *, extent: Extent | None = WHOLE, budget: Budget | None = None
 ) -> Generator[CellOutcome]:
     """Yield the outcome of each cell as it ends, providers side by side; a cell that fails does not stop the others.
 
-    Closing the iterator, or interrupting it, stops the run and keeps what came back.
+    Without an extent, as much of each cell is asked as was before. Closing the iterator, or interrupting it, stops the run and
+    keeps what came back.
 
     Raises:
         EveError: there is a budget and a model without prices, or a journal or part cannot be read or written.
@@ -122,7 +124,7 @@ def ask_cells(
     fold_abandoned_journals(warehouse)
     providers = _providers(cells, entries, settings)
     with open_journal(warehouse) as journal, bars() as progress:
-        run = Run(settings, budget, journal, progress, repeats, limit)
+        run = Run(settings, budget, journal, progress, extent)
         if [provider.name for provider in providers] == [LOCAL]:  # in this thread, where Ctrl-C ends generation at once
             yield from _work(providers[0], run)
         else:
@@ -196,7 +198,7 @@ def _ask_cell(cell: Cell, current: OpenVlm, run: Run) -> CellOutcome:
     is_batch = model_entry(cell.model, run.settings).backend == "openai_batch"
     with cell_lock(cell, run.settings):
         ended = _collected(cell, run.settings) if is_batch else ""
-        plan = plan_cell(cell, run.settings, repeats=run.repeats, limit=run.limit)
+        plan = plan_cell(cell, run.settings, run.extent or last_extent(cell, warehouse))
         write_table(plan.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(plan.requests, "requests", warehouse.file("requests", cell.model, cell.task))
         outcome = CellOutcome(cell, plan.requests.height)

@@ -1,6 +1,6 @@
 """Two cells on the same images: models with each other, prompts and personas with the plain prompt."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -74,6 +74,13 @@ def comparisons(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, st
         mcnemar_holm. Value is the weighted F1, of kind persona the sentiment bias, which has no accuracy. NULL with fewer than two
         pairs; mcnemar_p also where an image has several answers.
     """
+    frame = compare(subset, _pairs(subset, schemes, personas), keep, draws)
+    adjusted = [_adjusted(family) for family in frame.partition_by(FAMILY, maintain_order=True)]
+    return pl.concat(adjusted or [frame])
+
+
+def compare(subset: Subset, pairs: Iterable[Pair], keep: Keep, draws: int = DRAWS) -> pl.DataFrame:
+    """Return one row a pair and scoring, with the columns of `comparisons` but p_holm and mcnemar_holm, which are NULL."""
     compute = keep(differences)
 
     def rows(pair: Pair) -> list[dict[str, object]]:
@@ -91,10 +98,8 @@ def comparisons(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, st
         found = zip(pair.scorings, sides, compute(sides, counts, draws), strict=True)
         return [cells | {"scoring": scoring} | difference._asdict() | _accuracies(*two, counts) for scoring, two, difference in found]
 
-    compared = [row for pair in in_parallel(rows, _pairs(subset, schemes, personas)) for row in pair]
-    frame = pl.DataFrame(compared, SCHEMA)
-    adjusted = [_adjusted(family) for family in frame.partition_by(FAMILY, maintain_order=True)]
-    return pl.concat(adjusted or [frame]).fill_nan(None)
+    compared = [row for pair in in_parallel(rows, pairs) for row in pair]
+    return pl.DataFrame(compared, SCHEMA).fill_nan(None)
 
 
 def _pairs(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str]) -> Iterator[Pair]:
@@ -176,6 +181,5 @@ def _sum_of_third(score: Score, third: int) -> Floats:
 
 
 def _adjusted(family: pl.DataFrame) -> pl.DataFrame:
-    return family.with_columns(
-        p_holm=pl.Series(holm(family["p_value"].to_numpy())), mcnemar_holm=pl.Series(holm(family["mcnemar_p"].to_numpy()))
-    )
+    corrected = {"p_holm": holm(family["p_value"].to_numpy()), "mcnemar_holm": holm(family["mcnemar_p"].to_numpy())}
+    return family.with_columns(pl.Series(name, values).fill_nan(None) for name, values in corrected.items())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from eve_pipeline.registry import Key, pick, read_file
 from eve_pipeline.settings import Settings
 
-ENDPOINT_FIELDS = {"image", "response_format", "base_url", "allow_unencrypted", "api_key_env", "image_tokens"}
+ENDPOINT_FIELDS = {"image", "response_format", "base_url", "allow_unencrypted", "api_key_env", "image_tokens", "automation"}
 LOCAL_FIELDS = {"path", "dtype", "trust_remote_code"}
 
 
@@ -69,6 +69,14 @@ class Limits(BaseModel):
     tokens_per_minute: int | None = Field(None, ge=1)
 
 
+class Automation(BaseModel):
+    """That an endpoint may be asked again without a hand, and for at most how much in a calendar month (UTC), other runs counted in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_usd_per_month: float | None = Field(None, ge=0)
+
+
 class ModelEntry(BaseModel):
     """One model: who answers, and everything that can change its answers."""
 
@@ -90,6 +98,7 @@ class ModelEntry(BaseModel):
     prices: Prices | None = None
     image_tokens: ImageTokens | None = None
     limits: Limits = Limits()
+    automation: Automation | None = Field(None, description="let schedules and sensors ask an endpoint again")
     description: str = ""
 
     @field_validator("backend")
@@ -111,6 +120,8 @@ class ModelEntry(BaseModel):
             raise ValueError("trust_remote_code needs a revision: the commit whose code you have read")
         if self.path and self.revision:
             raise ValueError("give path or revision: the revision of a folder is the digest of its files")
+        if self.automation and (self.prices is None) != (self.automation.max_usd_per_month is None):
+            raise ValueError("automation of a model with prices needs max_usd_per_month, and max_usd_per_month needs prices")
         if idle := self._without_effect():
             raise ValueError(f"backend {self.backend} knows no {', '.join(sorted(idle))}; leave them out")
         return self
@@ -119,9 +130,16 @@ class ModelEntry(BaseModel):
         of_the_other = ENDPOINT_FIELDS if self.backend == "transformers" else LOCAL_FIELDS
         fields = type(self).model_fields
         idle = {name for name in of_the_other if getattr(self, name) != fields[name].default}
+        if self.backend == "openai_batch" and self.automation:
+            idle.add("automation")  # what open batches cost is known when they end
         if self.backend == "transformers":
             idle |= {f"parameters.{name}" for name in ("logprobs", "extra") if getattr(self.parameters, name)}
         return idle
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model runs on this machine, in this program; else an endpoint is asked."""
+        return self.backend == "transformers"
 
     @property
     def is_greedy(self) -> bool:

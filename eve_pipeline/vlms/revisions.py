@@ -42,12 +42,12 @@ def checkpoint_digest(folder: Path) -> str | None:
     digest = hashlib.sha256()
     for file in files:
         stat = file.stat()
-        digest.update(f"{file.relative_to(folder)}\0{_file_digest(file, stat.st_size, stat.st_mtime_ns)}\n".encode())
+        digest.update(f"{file.relative_to(folder)}\0{_file_digest(file, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)}\n".encode())
     return digest.hexdigest() if files else None
 
 
 @cache
-def _file_digest(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - read again only when they change
+def _file_digest(file: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:  # noqa: ARG001 - read again only when they change
     return sha256_of_file(file)
 
 

@@ -1,7 +1,10 @@
 """Where everything under EVE_HOME lives."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from ulid import ULID
 
 from eve_pipeline.settings import Settings
 
@@ -56,6 +59,11 @@ class Warehouse:
     def statistics(self) -> Path:
         """Intervals and tests that were computed before; deleting it costs computing them again."""
         return self.home / "cache" / "statistics"
+
+    @property
+    def published_at(self) -> datetime | None:
+        """When the publication of today began to read the tables; None before the first."""
+        return ULID.from_str(self.database.resolve().parent.name).datetime if self.database.exists() else None
 
     @property
     def publications(self) -> Path:

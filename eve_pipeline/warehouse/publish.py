@@ -80,7 +80,7 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
         EveError: a Parquet file is damaged, of another table, or newer than this program.
     """
     with FileLock(warehouse.lock("publish")):
-        building = Publication.building(warehouse, settings)
+        building, name = Publication.building(warehouse, settings), str(ULID())  # dated by when it began to read
         shutil.rmtree(building.folder, ignore_errors=True)
         building.folder.mkdir(parents=True)
         try:
@@ -89,13 +89,13 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
             yield building
             with duckdb.connect(building.database) as connection:
                 connection.execute("CHECKPOINT")
-            _switch(warehouse, building)
+            _switch(warehouse, building, name)
         finally:
             shutil.rmtree(building.folder, ignore_errors=True)
 
 
-def _switch(warehouse: Warehouse, building: Publication) -> None:
-    folder = building.folder.rename(warehouse.publications / str(ULID()))
+def _switch(warehouse: Warehouse, building: Publication, name: str) -> None:
+    folder = building.folder.rename(warehouse.publications / name)
     link = warehouse.database.with_name(f".{warehouse.database.name}.{folder.name}")
     link.symlink_to((folder / building.database.name).relative_to(warehouse.home))
     link.replace(warehouse.database)

@@ -10,6 +10,7 @@ import yaml
 from eve_pipeline.errors import EveError
 from eve_pipeline.responses.answering import answer_cell
 from eve_pipeline.responses.cells import Cell, select_cells, tasks
+from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.planning import plan_cell, plan_cells
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
@@ -72,7 +73,7 @@ def test_a_part_asks_about_its_images_once_in_every_order(prepared: Settings, ch
 
 
 def test_a_limit_counts_images_not_orders(prepared: Settings):
-    assert plan_cell(PART, prepared, limit=5).wanted.height == 24 * 5
+    assert plan_cell(PART, prepared, Extent(limit=5)).wanted.height == 24 * 5
 
 
 def test_a_family_of_all_labels_leaves_no_image_out(prepared: Settings):
@@ -83,9 +84,9 @@ def test_a_family_of_all_labels_leaves_no_image_out(prepared: Settings):
 
 def test_cells_that_are_planned_together_are_planned_as_each_alone(prepared: Settings):
     cells = [PART, PART._replace(prompt="simple"), PART._replace(prompt="no_labels"), PART]
-    together = plan_cells(cells, prepared, limit=5)
+    together = plan_cells(cells, prepared, Extent(limit=5))
     for cell, plan in zip(cells, together, strict=True):
-        alone = plan_cell(cell, prepared, limit=5)
+        alone = plan_cell(cell, prepared, Extent(limit=5))
         assert plan.cell == cell
         for planned, expected in zip(plan[1:], alone[1:], strict=True):
             assert planned.equals(expected)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.forecast import Totals, all_totals, expected_usd, forecast, totals
 from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.responses.runner import ask_cells
@@ -122,7 +123,7 @@ def test_before_any_reply_tokens_are_estimated(priced: Settings):
 
 
 def test_stored_replies_to_the_same_prompt_decide(priced: Settings):
-    list(ask_cells([Cell("paid", "photos", "simple")], priced, limit=10))
+    list(ask_cells([Cell("paid", "photos", "simple")], priced, extent=Extent(limit=10)))
     replies = read_table("responses", Warehouse.of(priced).files("responses"))
     expected = foreseen(priced)
     assert expected.height == N - 10
@@ -161,7 +162,7 @@ def test_failed_requests_have_no_part_in_the_forecast(priced: Settings, chat_ser
 
 
 def test_what_is_forecast_is_what_the_rest_then_costs(priced: Settings):
-    list(ask_cells([Cell("paid", "photos", "simple")], priced, limit=10))
+    list(ask_cells([Cell("paid", "photos", "simple")], priced, extent=Extent(limit=10)))
     before = read_table("responses", Warehouse.of(priced).files("responses"))["cost_usd"].sum()
     foretold = totals(foreseen(priced), model_entry("paid", priced)).usd
     list(ask_cells([Cell("paid", "photos", "simple")], priced))

@@ -17,6 +17,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.items import build_items
 from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell, select_cells
+from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.responses.runner import CellOutcome, ask_cells, to_requests
@@ -29,8 +30,8 @@ CELL = Cell("served", "photos", "simple")
 N = 24
 
 
-def ask(settings: Settings, **options: int) -> CellOutcome:
-    return next(iter(ask_cells([CELL], settings, **options)))
+def ask(settings: Settings, **extent: int) -> CellOutcome:
+    return next(iter(ask_cells([CELL], settings, extent=Extent(**extent))))
 
 
 def stored(settings: Settings) -> pl.DataFrame:
@@ -112,7 +113,7 @@ def test_repeats_send_other_seeds_and_are_refused_of_a_greedy_model(
 ):
     assert "greedily" in (ask(prepared, repeats=2).failure or "")
     add_model("sampled", backend="openai", id="stub", base_url=chat_server.url, parameters={"temperature": 1, "seed": 5})
-    outcome = next(iter(ask_cells([CELL._replace(model="sampled")], prepared, repeats=3)))
+    outcome = next(iter(ask_cells([CELL._replace(model="sampled")], prepared, extent=Extent(3))))
     assert outcome.n_asked == 3 * N
     assert sorted({body["seed"] for _, body in chat_server.seen}) == [5, 6, 7]
 

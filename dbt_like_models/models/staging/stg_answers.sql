@@ -1,33 +1,3 @@
-with
-
-answers as (
-
-    select
-        *,
-        if(similarity >= {{ var('open_vocabulary_threshold') }} and match = 'embedding', nearest_label, null) as near
-    from {{ source('raw', 'answers') }}
-    where is_current
-
-),
-
-current_answers as (
-
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        image_id,
-        config_digest,
-        repeat,
-        if(near is null, status, 'ok') as status,
-        coalesce(near, if(status = 'ok', label, null)) as label,
-        stated_confidence,
-        token_confidence,
-        label_probabilities,
-        parser_version
-    from answers
-
-)
-
-select * from current_answers
+select * exclude (is_current)
+from {{ ref('stg_answers_ever') }}
+where is_current

@@ -1,20 +1,28 @@
 """Ask models and read their replies; one partition a cell, many cells a run."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import dagster as dg
 import polars as pl
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration import metadata
+from eve_pipeline.orchestration.automation import AUTOMATED, RE_EVALUATE
 from eve_pipeline.orchestration.checks import ANSWER_CHECK_SPECS, check_answers
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
+from eve_pipeline.orchestration.revisions import record_revisions
 from eve_pipeline.responses.answering import answer_cell
+from eve_pipeline.responses.reevaluation import ask_again
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
 
+WITHIN_BUDGET: Final = "within_monthly_budget"
 ALL_ITEMS = dg.AssetDep("benchmark_items", partition_mapping=dg.AllPartitionMapping())
+REVISIONS = [
+    dg.AssetDep(asset, partition_mapping=dg.MultiToSingleDimensionPartitionMapping(dimension))
+    for asset, dimension in (("model_revision", "model"), ("task_revision", "task"))
+]
 Deps = list[dg.AssetDep | str]
 ASKED: dict[str, tuple[str, Deps]] = {
     "configs": ("How each cell asks: everything that can change an answer.", [ALL_ITEMS]),
@@ -26,10 +34,12 @@ ANSWERS: tuple[str, Deps] = ("What is read in the replies; one row a request.", 
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(table, description=description, deps=deps, skippable=True, kinds={"parquet"})
+        dg.AssetSpec(
+            table, description=description, deps=[*deps, *REVISIONS], automation_condition=RE_EVALUATE, skippable=True, kinds={"parquet"}
+        )
         for table, (description, deps) in {**ASKED, "answers": ANSWERS}.items()
     ],
-    check_specs=ANSWER_CHECK_SPECS,
+    check_specs=[*ANSWER_CHECK_SPECS, dg.AssetCheckSpec(WITHIN_BUDGET, asset="responses", partitions_def=GRID)],
     name="evaluation",
     group_name="evaluation",
     partitions_def=GRID,
@@ -46,7 +56,10 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     if selected & set(ASKED) and "responses" not in selected:
         raise dg.Failure("Configs and requests are written when the model is asked: select responses too.")
-    outcomes = ask_cells(cells, settings) if "responses" in selected else map(CellOutcome, cells)
+    outcomes: Iterable[CellOutcome] = map(CellOutcome, cells)
+    if "responses" in selected:
+        record_revisions(cells, settings, context.instance)
+        outcomes = ask_again(cells, settings) if context.run.tags.items() >= AUTOMATED.items() else ask_cells(cells, settings)
     failures = {}
     for outcome in outcomes:
         try:
@@ -66,6 +79,8 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
     counts = {"requests": outcome.n_requests, "asked now": outcome.n_asked, "errors": outcome.n_errors}
     if outcome.n_submitted:
         context.log.info("%s: %d requests are with batches; collected_batches fetches the answers", outcome.cell, outcome.n_submitted)
+    if "responses" in selected:
+        context.log_event(_within_budget(outcome))
     for table in sorted(selected & set(ASKED)) if outcome.is_done else ():
         context.log_event(dg.AssetMaterialization(table, partition=partition, metadata=counts if table == "responses" else {}))
     if selected and "answers" not in selected:
@@ -79,6 +94,16 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
         if check.blocking and not check.passed:
             failed.append(f"check {check.check_name} failed: {check.description}")
     return "; ".join(failed) or None
+
+
+def _within_budget(outcome: CellOutcome) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("responses"),
+        check_name=WITHIN_BUDGET,
+        passed=outcome.held_back is None,
+        description=outcome.held_back or "what was to be asked was asked",
+        partition=partition_of(outcome.cell),
+    )
 
 
 def _answers_metadata(answers: pl.DataFrame) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""What runs log, as JSON lines in EVE_HOME/logs: one file a day, so that many processes can write to it and none has to rename it."""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from dagster import DagsterEvent
+from dagster._core.log_manager import LOG_RECORD_METADATA_ATTR
+
+from eve_pipeline.responses.cells import Cell
+from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.endpoints import SHORTEST_SECRET
+from eve_pipeline.vlms.registry import model_entries
+
+KEPT_DAYS = 30
+SECRETS = {"OPENAI_API_KEY", "EVE_ALERT_WEBHOOK", "EVE_POSTGRES_URL"}
+Fields = MutableMapping[str, Any]
+
+
+class DailyFile(logging.Handler):
+    """Appends each record as one line to `logs/<day>.jsonl` of an EVE_HOME, and removes the files of a month ago."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__()
+        settings = Settings(home=Path(home))
+        self.folder = settings.logs
+        self.day: date | None = None
+        self.setFormatter(_formatter(known_secrets(settings)))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; a line goes to the operating system as a whole."""
+        try:
+            file = self._file(datetime.fromtimestamp(record.created, UTC).date())
+            descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, self.format(record).encode() + b"\n")
+            finally:
+                os.close(descriptor)
+        except Exception:  # noqa: BLE001 - as every handler of logging: a log that cannot be written stops no run
+            self.handleError(record)
+
+    def _file(self, day: date) -> Path:
+        if day != self.day:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            oldest = day - timedelta(days=KEPT_DAYS)
+            for file in self.folder.glob("????-??-??.jsonl"):
+                if file.stem < oldest.isoformat():
+                    file.unlink(missing_ok=True)
+            self.day = day
+        return self.folder / f"{day.isoformat()}.jsonl"
+
+
+@contextmanager
+def logging_to(settings: Settings, **fields: str) -> Iterator[None]:
+    """Write what the package logs in the block, each line with the fields, as the runs of Dagster do."""
+    handler, logger = DailyFile(str(settings.home)), logging.getLogger("eve_pipeline")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with structlog.contextvars.bound_contextvars(**fields):
+            yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+def without_secrets(line: str, secrets: Iterable[str]) -> str:
+    """Return a line of JSON with `***` in the place of each secret."""
+    for secret in secrets:
+        line = line.replace(secret, "***")
+    return line
+
+
+def _formatter(secrets: frozenset[str]) -> logging.Formatter:
+    def _scrub(_: object, __: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returned
+        return without_secrets(line, secrets)
+
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _fields,
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            _scrub,
+        ]
+    )
+
+
+def _fields(_: object, __: str, fields: Fields) -> Fields:
+    """Return what is known of a record: when, how bad, which run and cell, what."""
+    record: logging.LogRecord = fields["_record"]
+    message = fields.pop("event")
+    known = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        **fields,
+        **_of_dagster(getattr(record, LOG_RECORD_METADATA_ATTR, None)),
+    }
+    if cell := getattr(record, "cell", None):
+        known["cell"] = str(cell)
+    return {name: value for name, value in ({"message": message} | known).items() if value is not None}
+
+
+def _of_dagster(meta: Mapping[str, Any] | None) -> dict[str, Any]:
+    if meta is None:
+        return {}
+    event = meta["dagster_event"]
+    found = {"run_id": meta["run_id"], "job": meta["job_name"], "step": meta["step_key"], "message": meta["orig_message"]}
+    return found | (_of_event(event) if event else {})
+
+
+def _of_event(event: DagsterEvent) -> dict[str, Any]:
+    data = event.event_specific_data
+    partition = getattr(getattr(data, "materialization", data), "partition", None)
+    error = getattr(data, "error", None)
+    return {
+        "event": event.event_type_value,
+        "asset": event.asset_key.to_user_string() if event.asset_key else None,
+        "check": getattr(data, "check_name", None),
+        "cell" if partition and "|" in partition else "partition": cell_or_partition(partition),
+        "error": error.to_string() if error else None,
+    }
+
+
+def cell_or_partition(partition: str | None) -> str | None:
+    """Return how people call a partition: a cell as `model x task`, a dataset by its name."""
+    return str(Cell.of(*partition.split("|"))) if partition and "|" in partition else partition
+
+
+def known_secrets(settings: Settings) -> frozenset[str]:
+    """Return what never goes into a log: the value of every secret that the package reads, as JSON writes it."""
+    names = SECRETS | {entry.api_key_env for entry in model_entries(settings).values() if entry.api_key_env}
+    values = (secret.get_secret_value() for name in names if (secret := settings.secret(name)))
+    return frozenset(json.dumps(value, ensure_ascii=False)[1:-1] for value in values if len(value) >= SHORTEST_SECRET)

@@ -1,0 +1,128 @@
+"""Observed revisions: what each model and each task is today, as data versions that automation compares."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, NamedTuple
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.orchestration.partitions import MODELS, TASKS
+from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.reevaluation import asked_cells
+from eve_pipeline.responses.task_revisions import task_revision as current_task
+from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.listings import observed_revision
+from eve_pipeline.vlms.registry import model_entries
+
+MODEL, TASK = dg.AssetKey("model_revision"), dg.AssetKey("task_revision")
+CHECKS: Final = {MODEL: ("folders_known", "services_known"), TASK: ("tasks_known",)}
+
+
+class Observed(NamedTuple):
+    """A partition of model_revision or task_revision, and its revision or the reason why none can be had."""
+
+    asset: dg.AssetKey
+    partition: str
+    revision: str | None = None
+    problem: str | None = None
+
+
+def observe_models(models: Collection[str], settings: Settings) -> list[Observed]:
+    """Return the revision of each model; services are asked side by side."""
+    entries = model_entries(settings)
+    with ThreadPoolExecutor(max(1, len(models))) as threads:
+        return list(threads.map(lambda key: _observe(MODEL, key, lambda: observed_revision(entries[key], settings)), models))
+
+
+def observe_tasks(tasks: Iterable[str], settings: Settings) -> list[Observed]:
+    """Return the revision of each task."""
+    return [_observe(TASK, task, partial(current_task, task, settings)) for task in tasks]
+
+
+def look(check: str, settings: Settings) -> tuple[str, list[Observed]]:
+    """Return a check's name and what it is about: of all that was ever asked, tasks, models in folders, or those of hubs and endpoints."""
+    cells, entries = asked_cells(settings), model_entries(settings)
+    if check == "tasks_known":
+        return check, observe_tasks(sorted({cell.task for cell in cells}), settings)
+    models = sorted({cell.model for cell in cells if (entries[cell.model].path is not None) == (check == "folders_known")})
+    return check, observe_models(models, settings)
+
+
+def _observe(asset: dg.AssetKey, partition: str, resolve: Callable[[], str]) -> Observed:
+    try:
+        return Observed(asset, partition, resolve())
+    except (EveError, OSError) as error:
+        return Observed(asset, partition, problem=str(error))
+
+
+def changed(observed: Collection[Observed], instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
+    """Return observations of what differs from what was recorded last, so that looking again says nothing."""
+    recorded = {asset: _recorded(asset, instance) for asset in {one.asset for one in observed}}
+    return [
+        dg.AssetObservation(one.asset, partition=one.partition, tags={DATA_VERSION_TAG: one.revision})
+        for one in observed
+        if one.revision and one.revision != recorded[one.asset].get(one.partition)
+    ]
+
+
+def _recorded(asset: dg.AssetKey, instance: dg.DagsterInstance) -> Mapping[str, str]:
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
+        asset, dg.DagsterEventType.ASSET_OBSERVATION, tag_keys=[DATA_VERSION_TAG]
+    )
+    return {partition: found[DATA_VERSION_TAG] for partition, found in tags.items()}
+
+
+def known(check: str, observed: Collection[Observed]) -> dg.AssetCheckEvaluation:
+    """Return whether every revision is known, and why not; not by partition: Dagster keeps such a result only once outside runs."""
+    asset = next(asset for asset, checks in CHECKS.items() if check in checks)
+    problems = [f"{one.partition}: {one.problem}" for one in observed if one.problem]
+    return dg.AssetCheckEvaluation(
+        asset, check, passed=not problems, description="; ".join(problems) or "all known", metadata={"observed": len(observed)}
+    )
+
+
+def news(
+    check: str, observed: Collection[Observed], instance: dg.DagsterInstance
+) -> Sequence[dg.AssetObservation | dg.AssetCheckEvaluation]:
+    """Return what is to be recorded of partitions that were looked at together: changed revisions, and a check that says something new."""
+    evaluation = known(check, observed)
+    said = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(evaluation.asset_key, check), limit=1)
+    is_new = not said or said[0].evaluation is None or said[0].evaluation.description != evaluation.description
+    return [*changed(observed, instance), *([evaluation] if is_new else [])]
+
+
+def record_revisions(cells: Iterable[Cell], settings: Settings, instance: dg.DagsterInstance) -> None:
+    """Record what cells are asked with, so that automation finds nothing new in them."""
+    cells = list(cells)
+    observed = observe_models({cell.model for cell in cells} & model_entries(settings).keys(), settings)
+    for event in changed([*observed, *observe_tasks({cell.task for cell in cells}, settings)], instance):
+        instance.report_runless_asset_event(event)
+
+
+@dg.observable_source_asset(name="model_revision", partitions_def=MODELS, group_name="revisions")
+def model_revision(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.DataVersionsByPartition:
+    """What answers for each model: a digest of its files, the hub's commit, or the name under which an endpoint lists it."""
+    return _versions(observe_models(context.partition_keys, settings))
+
+
+@dg.observable_source_asset(name="task_revision", partitions_def=TASKS, group_name="revisions")
+def task_revision(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.DataVersionsByPartition:
+    """What each task asks about which images."""
+    return _versions(observe_tasks(context.partition_keys, settings))
+
+
+def _versions(observed: Iterable[Observed]) -> dg.DataVersionsByPartition:
+    return dg.DataVersionsByPartition({one.partition: one.revision for one in observed if one.revision})
+
+
+@dg.multi_asset_check(specs=[dg.AssetCheckSpec(check, asset=asset) for asset, checks in CHECKS.items() for check in checks])
+def revisions_known(settings: dg.ResourceParam[Settings]) -> Iterator[dg.AssetCheckResult]:
+    """Look now, as the sensors do now and then."""
+    for check in (check for checks in CHECKS.values() for check in checks):
+        found = known(*look(check, settings))
+        yield dg.AssetCheckResult(
+            asset_key=found.asset_key, check_name=check, passed=found.passed, description=found.description, metadata=found.metadata
+        )

@@ -1,0 +1,47 @@
+"""What an endpoint says it serves."""
+
+import asyncio
+from typing import Final
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.endpoints import Endpoint, connect, endpoint, scrubbed
+from eve_pipeline.vlms.registry import ModelEntry
+from eve_pipeline.vlms.revisions import model_revision
+
+TIMEOUT_S: Final = 10
+MOST_NAMED: Final = 8
+
+
+def observed_revision(entry: ModelEntry, settings: Settings) -> str:
+    """Return the revision that answers come from today, as `model_revision` does, and an endpoint's only if it lists the model.
+
+    Raises:
+        EveError: the model is not listed, or cannot be reached.
+    """
+    revision = model_revision(entry)
+    if not (entry.is_local or entry.revision):
+        _refuse_unlisted(entry, endpoint(entry, settings))
+    return revision
+
+
+def _refuse_unlisted(entry: ModelEntry, asked: Endpoint) -> None:
+    try:
+        listed = asyncio.run(_listed(asked))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the server is not understood
+        reason = scrubbed(str(error).partition("\n")[0] or type(error).__name__, asked.key)
+        raise EveError(
+            f"What {asked.base_url} serves cannot be read: {reason}",
+            f"Start the server, or state `revision:` in the entry of {entry.key!r} where it lists no models.",
+        ) from None
+    if entry.id not in listed:
+        named = ", ".join(sorted(listed)[:MOST_NAMED]) or "nothing"
+        raise EveError(
+            f"{asked.base_url} does not list {entry.id!r}; it lists {named}",
+            f"Correct the `id:` of {entry.key!r}, or state its `revision:`.",
+        )
+
+
+async def _listed(asked: Endpoint) -> set[str]:
+    async with connect(asked) as client:
+        return {model.id async for model in client.with_options(timeout=TIMEOUT_S).models.list()}
