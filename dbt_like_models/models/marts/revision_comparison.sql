@@ -71,12 +71,12 @@ flips as (
         subset,
         prompt,
         number,
-        count_if(status is not null and status_before is not null) as n_answers,
-        count_if(status is null) as n_only_before,
-        count_if(status_before is null) as n_only_after,
-        count_if(is_scored and label is distinct from label_before) as n_changed,
-        count_if(is_scored and is_right and not was_right) as n_flipped_right,
-        count_if(is_scored and was_right and not is_right) as n_flipped_wrong,
+        count_if(status is not null and status_before is not null)::bigint as n_answers,
+        count_if(status is null)::bigint as n_only_before,
+        count_if(status_before is null)::bigint as n_only_after,
+        count_if(is_scored and label is distinct from label_before)::bigint as n_changed,
+        count_if(is_scored and is_right and not was_right)::bigint as n_flipped_right,
+        count_if(is_scored and was_right and not is_right)::bigint as n_flipped_wrong,
         not coalesce(bool_or(coalesce({{ is_failure('status') }}, false) or coalesce({{ is_failure('status_before') }}, false)), false) as is_complete
     from pairs
     group by all
