@@ -40,7 +40,7 @@ def revision_effects(subset: Subset, keep: Keep, draws: int = DRAWS) -> pl.DataF
     """
     found = compare(subset, _pairs(subset), keep, draws)
     parts = pl.col("prompt").str.split(SEPARATOR).list
-    return found.with_columns(prompt=parts.first(), number=parts.last().cast(pl.Int64)).select(SCHEMA)
+    return found.with_columns(prompt=parts.first(), number=parts.last().cast(pl.Int64)).select(*SCHEMA)
 
 
 def _pairs(subset: Subset) -> Iterator[Pair]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from eve_pipeline.prompts.rendering import RenderedPrompt
 from eve_pipeline.responses.keys import canonical_parameters, config_digest, with_request_keys
-from eve_pipeline.vlms.registry import ImageTokens, ModelEntry, Parameters, Prices
+from eve_pipeline.vlms.registry import Automation, ImageTokens, ModelEntry, Parameters, Prices
 from eve_pipeline.vlms.revisions import model_revision
 
 PROMPT = RenderedPrompt("Which emotion: fear, awe?", ("fear", "awe"))
@@ -52,10 +52,11 @@ OUTSIDE_KEY: dict[str, st.SearchStrategy[Any]] = {
     "limits.timeout_s": counts,
     "limits.requests_per_minute": st.none() | counts,
     "limits.tokens_per_minute": st.none() | counts,
+    "automation": st.none() | st.builds(Automation, max_usd_per_month=counts),
     "description": words,
 }
 FIELDS = IN_KEY | OUTSIDE_KEY
-WHOLE = {"prices", "image_tokens"}  # optional, and declared as one
+WHOLE = {"prices", "image_tokens", "automation"}  # optional, and declared as one
 
 
 def digest(entry: ModelEntry = ENTRY, revision: str = "r1", prompt: RenderedPrompt = PROMPT, schema: dict[str, Any] = SCHEMA) -> str:

@@ -149,8 +149,13 @@ def responses(requests: pl.DataFrame) -> pl.DataFrame:
 
 def config(cell: dict[str, str], digest: str, *, is_current: bool) -> pl.DataFrame:
     """A row of table `configs`."""
-    names = ("model_id", "model_revision", "prompt_revision", "answer_key", "rendered_prompt", "parameters")
-    row = cell | dict.fromkeys(names, "") | {"config_digest": digest, "key_version": 1, "is_open": False, "label_order": [], "labels": []}
+    names = ("model_id", "model_revision", "prompt_revision", "answer_key", "rendered_prompt")
+    row = (
+        cell
+        | dict.fromkeys(names, "")
+        | {"parameters": "{}"}
+        | {"config_digest": digest, "key_version": 1, "is_open": False, "label_order": [], "labels": []}
+    )
     row["persona"] = "positive" if cell["prompt"] == "positive_persona" else None
     return pl.DataFrame([row | {"is_current": is_current}])
 

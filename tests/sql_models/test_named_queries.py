@@ -238,47 +238,29 @@ def published(folder: Path, tables: dict[str, pl.DataFrame]) -> Path:
     return file
 
 
-def test_revision_changes_compare_with_the_revision_asked_last(tmp_path: Path) -> None:
-    """Of four images one is mended, one broken, one wrong in both, one failed; older revisions and wordings stay out."""
-    cell = {"model": "m", "subset": "s", "prompt": "simple"}
-    asked = [("d3", "r3", "p", True, 3), ("d2", "r2", "p", False, 2), ("d1", "r1", "p", False, 1), ("d0", "r0", "other", False, 9)]
-    said = {
-        "d3": [("awe", "ok"), ("fear", "ok"), ("joy", "ok"), (None, "error")],
-        "d2": [("fear", "ok"), ("awe", "ok"), (None, "refusal"), ("awe", "ok")],
-        "d1": [("awe", "ok")] * 4,
-        "d0": [("awe", "ok")] * 4,
-    }
-    configs = [
-        {**cell, "config_digest": digest, "model_revision": revision, "prompt_revision": wording, "label_order": ["awe"], "is_current": now}
-        for digest, revision, wording, now, _ in asked
-    ]
-    answers = [
-        {**cell, "config_digest": digest, "dataset": "s", "image_id": f"{n}", "repeat": 0, "label": label, "status": status}
-        for digest, rows in said.items()
-        for n, (label, status) in enumerate(rows)
-    ]
-    file = published(
-        tmp_path,
-        {
-            "raw.configs": pl.DataFrame(configs),
-            "raw.requests": pl.DataFrame([{**cell, "config_digest": row[0], "request_key": row[0]} for row in asked]),
-            "raw.responses": pl.DataFrame([{"request_key": row[0], "created_at": row[4]} for row in asked]),
-            "raw.answers": pl.DataFrame(answers),
-            "raw.images": pl.DataFrame([{"dataset": "s", "image_id": f"{n}", "label": "awe"} for n in range(4)]),
-        },
-    )
+def test_revision_changes_are_those_of_the_last_revision(tmp_path: Path) -> None:
+    row = {
+        "model": "m", "subset": "s", "prompt": "simple", "scoring": "strict", "changed": "model", "is_current": True, "n_pairs": 3,
+        "model_revision_before": "0123456789abcdef", "model_revision": "fedcba9876543210", "n_changed": 3, "n_flipped_right": 1,
+        "n_flipped_wrong": 1, "weighted_f1_before": 1 / 3, "weighted_f1": 0.5, "ci_low": -0.12345, "ci_high": 0.4, "is_complete": False,
+    }  # fmt: skip
+    others = [{"is_current": False}, {"scoring": "answered"}, {"prompt": "other"}]
+    file = published(tmp_path, {"marts.revision_comparison": pl.DataFrame([row, *(row | other for other in others)])})
     assert ask(file, "revision_changes").to_dicts() == [
         {
             "model": "m",
             "subset": "s",
-            "revision_before": "r2",
-            "revision": "r3",
+            "changed": "model",
+            "revision_before": "0123456789ab",
+            "revision": "fedcba987654",
             "n": 3,
             "n_changed": 3,
-            "n_mended": 1,
-            "n_broken": 1,
-            "accuracy_before": 0.333,
-            "accuracy": 0.333,
+            "n_flipped_right": 1,
+            "n_flipped_wrong": 1,
+            "weighted_f1_before": 0.333,
+            "weighted_f1": 0.5,
+            "delta_ci_low": -0.123,
+            "delta_ci_high": 0.4,
             "is_complete": False,
         }
     ]
