@@ -12,17 +12,19 @@ from rich.console import Console
 from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
+from eve_pipeline.commands.doctor import doctor
 from eve_pipeline.commands.import_responses import import_responses
 from eve_pipeline.commands.plan import plan
 from eve_pipeline.commands.publish import publish
 from eve_pipeline.commands.report import report
 from eve_pipeline.commands.run import run
 from eve_pipeline.commands.sql import sql
-from eve_pipeline.settings import PROJECT, Settings
+from eve_pipeline.commands.ui import ui
+from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (run, plan, publish, report, collect, compact, sql):
+for command in (run, plan, publish, report, collect, compact, sql, doctor, ui):
     app.command()(command)
 app.command("import")(import_responses)
 app.add_typer(datasets_app, name="datasets")
@@ -77,35 +79,6 @@ def prompts(text: Annotated[bool, typer.Option(help="Show the texts too.")] = Fa
     variants = prompt_variants(Settings()).values()
     rows = [{"prompt": v.key, "revision": v.revision, "description": v.description} | ({"text": v.text} if text else {}) for v in variants]
     show(pl.DataFrame(rows))
-
-
-@app.command()
-@explained
-def doctor() -> None:
-    """Check that everything the pipeline needs is there, and say what to do where it is not."""
-    from eve_pipeline.doctor import diagnose
-
-    findings = diagnose(Settings())
-    show(pl.DataFrame([{"": "ok" if f.is_ok else "!!", "what": f.what, "found": f.found, "to do": f.to_do} for f in findings]))
-    if not all(finding.is_ok for finding in findings):
-        raise typer.Exit(1)
-
-
-@app.command()
-@explained
-def ui(port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000) -> None:
-    """Open the Dagster UI on EVE_HOME."""
-    from eve_pipeline.orchestration.instance import dagster_home
-
-    settings = Settings()
-    environment = os.environ | {
-        "EVE_HOME": str(settings.home),
-        "DAGSTER_HOME": str(dagster_home(settings)),
-        "DO_NOT_TRACK": "1",
-        "PYTHONSAFEPATH": "1",  # else a user's file in the working directory stands for a module of that name
-    }
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
-    os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach Dagster
 
 
 def _leaderboard(settings: Settings) -> None:

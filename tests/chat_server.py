@@ -30,6 +30,7 @@ class ChatServer:
         self.latency_s = 0.0
         self.fault: Callable[[int], int] = lambda _: 0  # HTTP status by request number, 0 for none
         self.finish_reason = "stop"
+        self.fingerprint = "fp"
         self.raw: dict[int, bytes] = {}  # body by request number, instead of a completion
         self.seen: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
@@ -76,7 +77,7 @@ class ChatServer:
         usage = {"prompt_tokens": 100, "completion_tokens": 8, "total_tokens": 108}
         return 200, {
             "id": "1", "object": "chat.completion", "created": 0, "model": "stub-served", "choices": [choice],
-            "usage": usage, "system_fingerprint": "fp",
+            "usage": usage, "system_fingerprint": self.fingerprint,
         }  # fmt: skip
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from eve_pipeline.orchestration import automation, checks, demo, jobs, revisions
+from eve_pipeline.orchestration import alerts, automation, checks, demo, jobs, revisions
 from eve_pipeline.orchestration.assets import datasets, evaluation
 from eve_pipeline.orchestration.assets.marts import marts_assets
 from eve_pipeline.orchestration.assets.report import report
@@ -32,6 +32,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             automation.re_evaluation,
             automation.published_results,
             automation.collected_batches,
+            alerts.alerts,
         ],
         resources={"settings": settings},
         executor=dg.in_process_executor,

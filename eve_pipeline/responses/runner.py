@@ -26,14 +26,13 @@ from eve_pipeline.responses.planning import Plan, plan_cell
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.endpoints import ProviderRefused
 from eve_pipeline.vlms.protocol import Reply, Request, Vlm, open_vlm
-from eve_pipeline.vlms.registry import ModelEntry, model_entries, model_entry
+from eve_pipeline.vlms.registry import LOCAL, ModelEntry, model_entries, model_entry
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
 
 IMAGE_COLUMNS = ("dataset", "image_id", "path", "width", "height")
-LOCAL = "local"
 WORKERS_AN_ENDPOINT = 2  # so that its slots stay filled between two cells
 GRACE_S = 0.5  # for replies that are on their way when a run is interrupted
 
@@ -136,7 +135,7 @@ def _providers(cells: Iterable[Cell], entries: dict[str, ModelEntry], settings: 
     jobs: dict[str, dict[object, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         entry, dataset = entries.get(cell.model), datasets.get(cell.subset)
-        name = entry.base_url or entry.backend if entry and entry.backend != "transformers" else LOCAL
+        name = entry.provider if entry else LOCAL
         jobs[name][cell.model, dataset and dataset.key, cell.prompt].append(cell)
     return [
         Provider(name, iter(list(by_lock.values())), n_workers=1 if name == LOCAL else min(WORKERS_AN_ENDPOINT, len(by_lock)))

@@ -11,6 +11,7 @@ from eve_pipeline.registry import Key, pick, read_file
 from eve_pipeline.settings import Settings
 
 ENDPOINT_FIELDS = {"image", "response_format", "base_url", "allow_unencrypted", "api_key_env", "image_tokens", "automation"}
+LOCAL = "local"
 LOCAL_FIELDS = {"path", "dtype", "trust_remote_code"}
 
 
@@ -140,6 +141,11 @@ class ModelEntry(BaseModel):
     def is_local(self) -> bool:
         """Whether the model runs on this machine, in this program; else an endpoint is asked."""
         return self.backend == "transformers"
+
+    @property
+    def provider(self) -> str:
+        """Who is asked: `local`, the address of an endpoint, or the backend's own provider; entries of one share its limits."""
+        return LOCAL if self.is_local else self.base_url or self.backend
 
     @property
     def is_greedy(self) -> bool:

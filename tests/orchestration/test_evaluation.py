@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from eve_pipeline.orchestration.assets.evaluation import evaluation
+from eve_pipeline.orchestration.assets.evaluation import SERVED_AS_ONE, evaluation
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
@@ -86,3 +86,24 @@ def test_configs_alone_never_ask_a_model(prepared: Settings, instance: dg.Dagste
 def test_answers_of_a_cell_that_was_never_asked_fail(prepared: Settings, instance: dg.DagsterInstance):
     assert not materialize(prepared, instance, SIMPLE, SIMPLE, ["answers"]).success
     assert not materialized(instance, "answers")
+
+
+def test_a_changed_build_is_a_warning(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    def served_as_one(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+        [check] = [check for check in result.get_asset_check_evaluations() if check.check_name == SERVED_AS_ONE]
+        return check
+
+    assert served_as_one(materialize(prepared, instance, SIMPLE, SIMPLE)).passed
+    chat_server.fault = lambda number: 400 if number <= 2 * N else 0
+    materialize(prepared, instance, POSITIVE, POSITIVE)
+    chat_server.fault, chat_server.fingerprint = (lambda _: 0), "another build"
+    assert served_as_one(materialize(prepared, instance, POSITIVE, POSITIVE)).passed, "errors came from nobody"
+    chat_server.fault = lambda number: 400 if number % 2 else 0
+    explanation = SIMPLE._replace(prompt="explanation")
+    materialize(prepared, instance, explanation, explanation)
+    chat_server.fault, chat_server.fingerprint = (lambda _: 0), "a third build"
+    result = materialize(prepared, instance, explanation, explanation)
+    check = served_as_one(result)
+    assert result.success
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "a third build" in str(check.metadata["served"].value)

@@ -8,16 +8,21 @@ import polars as pl
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration import metadata
+from eve_pipeline.orchestration.alerts import FAILED_CELLS
 from eve_pipeline.orchestration.automation import AUTOMATED, RE_EVALUATE
 from eve_pipeline.orchestration.checks import ANSWER_CHECK_SPECS, check_answers
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
+from eve_pipeline.orchestration.pools import claimed, pools_of
 from eve_pipeline.orchestration.revisions import record_revisions
 from eve_pipeline.responses.answering import answer_cell
+from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.reevaluation import ask_again
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
+from eve_pipeline.responses.served import served_as
 from eve_pipeline.settings import Settings
 
 WITHIN_BUDGET: Final = "within_monthly_budget"
+SERVED_AS_ONE: Final = "served_as_one"
 ALL_ITEMS = dg.AssetDep("benchmark_items", partition_mapping=dg.AllPartitionMapping())
 REVISIONS = [
     dg.AssetDep(asset, partition_mapping=dg.MultiToSingleDimensionPartitionMapping(dimension))
@@ -39,7 +44,10 @@ ANSWERS: tuple[str, Deps] = ("What is read in the replies; one row a request.", 
         )
         for table, (description, deps) in {**ASKED, "answers": ANSWERS}.items()
     ],
-    check_specs=[*ANSWER_CHECK_SPECS, dg.AssetCheckSpec(WITHIN_BUDGET, asset="responses", partitions_def=GRID)],
+    check_specs=[
+        *ANSWER_CHECK_SPECS,
+        *(dg.AssetCheckSpec(check, asset="responses", partitions_def=GRID) for check in (WITHIN_BUDGET, SERVED_AS_ONE)),
+    ],
     name="evaluation",
     group_name="evaluation",
     partitions_def=GRID,
@@ -56,21 +64,27 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     if selected & set(ASKED) and "responses" not in selected:
         raise dg.Failure("Configs and requests are written when the model is asked: select responses too.")
-    outcomes: Iterable[CellOutcome] = map(CellOutcome, cells)
-    if "responses" in selected:
-        record_revisions(cells, settings, context.instance)
-        outcomes = ask_again(cells, settings) if context.run.tags.items() >= AUTOMATED.items() else ask_cells(cells, settings)
     failures = {}
-    for outcome in outcomes:
-        try:
-            found_wrong = _report(context, outcome, selected, settings)
-        except EveError as error:
-            found_wrong = str(error)
-        if failure := outcome.failure or found_wrong:
-            failures[str(outcome.cell)] = failure
+    with claimed(pools_of(cells, settings) if "responses" in selected else (), context):
+        for outcome in _outcomes(cells, selected, context, settings):
+            try:
+                found_wrong = _report(context, outcome, selected, settings)
+            except EveError as error:
+                found_wrong = str(error)
+            if failure := outcome.failure or found_wrong:
+                failures[str(outcome.cell)] = failure
     if failures:
-        raise dg.Failure(f"{len(failures)} of {len(cells)} cells failed, the others are done: {failures}")
+        raise dg.Failure(
+            f"{len(failures)} of {len(cells)} cells failed, the others are done: {failures}", metadata={FAILED_CELLS: list(failures)}
+        )
     yield from ()
+
+
+def _outcomes(cells: list[Cell], selected: set[str], context: dg.AssetExecutionContext, settings: Settings) -> Iterable[CellOutcome]:
+    if "responses" not in selected:
+        return map(CellOutcome, cells)
+    record_revisions(cells, settings, context.instance)
+    return ask_again(cells, settings) if context.run.tags.items() >= AUTOMATED.items() else ask_cells(cells, settings)
 
 
 def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: set[str], settings: Settings) -> str | None:
@@ -81,6 +95,8 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
         context.log.info("%s: %d requests are with batches; collected_batches fetches the answers", outcome.cell, outcome.n_submitted)
     if "responses" in selected:
         context.log_event(_within_budget(outcome))
+        if outcome.is_done:
+            context.log_event(_served_as_one(outcome.cell, settings))
     for table in sorted(selected & set(ASKED)) if outcome.is_done else ():
         context.log_event(dg.AssetMaterialization(table, partition=partition, metadata=counts if table == "responses" else {}))
     if selected and "answers" not in selected:
@@ -103,6 +119,19 @@ def _within_budget(outcome: CellOutcome) -> dg.AssetCheckEvaluation:
         passed=outcome.held_back is None,
         description=outcome.held_back or "what was to be asked was asked",
         partition=partition_of(outcome.cell),
+    )
+
+
+def _served_as_one(cell: Cell, settings: Settings) -> dg.AssetCheckEvaluation:
+    served = served_as(cell, settings)
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("responses"),
+        check_name=SERVED_AS_ONE,
+        passed=served.height <= 1,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="one model and build answered" if served.height <= 1 else "what the server says it is has changed between replies",
+        metadata={"served": metadata.table(served, rows=served.height)},
+        partition=partition_of(cell),
     )
 
 
