@@ -39,9 +39,16 @@ def _version(file: Path, contract: Contract) -> int:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, contract: Contract, versions: Mapping[Path, int]) -> str:
-    """Return a SELECT of all rows: files of one version have equal columns, so that only one of them is opened to bind it."""
+    """Return a SELECT of all rows.
+
+    Parts of `responses` of one version have equal columns, so that only one of 60,000 is opened to bind it. Other tables have few files,
+    of which those of one version may differ: version 2 of configs was written with and without confidence_key.
+    """
     groups = [[str(file) for file in versions if versions[file] == version] for version in sorted(set(versions.values()))]
-    found = [connection.read_parquet(names, hive_partitioning=False) for names in groups] or [connection.sql("SELECT 1 LIMIT 0")]
+    by_name = contract.table not in READ_WHERE_THEY_LIE
+    found = [connection.read_parquet(names, hive_partitioning=False, union_by_name=by_name) for names in groups] or [
+        connection.sql("SELECT 1 LIMIT 0")
+    ]
     return " UNION ALL ".join(_with_all_columns(relation, contract).sql_query() for relation in found)
 
 

@@ -73,7 +73,7 @@ def test_a_copy_of_an_earlier_version_follows_the_program(settings: Settings):
 def test_an_edited_copy_of_an_earlier_version_becomes_the_users_file(settings: Settings):
     edited = FIRST_VERSION.replace("max_concurrent_runs: 2", "max_concurrent_runs: 7  # a large machine")
     place(settings.home / "dagster" / "dagster.yaml", edited)
-    assert config(settings)["concurrency"] == {"runs": {"max_concurrent_runs": 7}}
+    assert config(settings)["concurrency"]["runs"] == {"max_concurrent_runs": 7}
     assert config(settings)["run_monitoring"]["enabled"]
     assert (settings.home / "dagster.yaml").read_text() == edited
 
