@@ -13,18 +13,21 @@ from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
 from eve_pipeline.commands.doctor import doctor
+from eve_pipeline.commands.export import export
 from eve_pipeline.commands.import_responses import import_responses
 from eve_pipeline.commands.plan import plan
+from eve_pipeline.commands.prune import prune
 from eve_pipeline.commands.publish import publish
 from eve_pipeline.commands.report import report
 from eve_pipeline.commands.run import run
 from eve_pipeline.commands.sql import sql
 from eve_pipeline.commands.ui import ui
+from eve_pipeline.commands.verify import verify
 from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (run, plan, publish, report, collect, compact, sql, doctor, ui):
+for command in (run, plan, publish, report, collect, compact, prune, export, verify, sql, doctor, ui):
     app.command()(command)
 app.command("import")(import_responses)
 app.add_typer(datasets_app, name="datasets")

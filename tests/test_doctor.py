@@ -15,6 +15,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from rich.console import Console
+from ulid import ULID
 
 from eve_pipeline.doctor import Finding, diagnose, findings_table
 from eve_pipeline.doctor.versions import look_at_versions
@@ -24,6 +25,7 @@ from eve_pipeline.responses.journal import JournalFile
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from tests.shell import eve
 
 KEY = "sk-doctor-planted-99"
 TWO_DAYS_AGO = time.time() - 2 * 86_400
@@ -119,14 +121,14 @@ def test_what_killed_processes_left_is_found_once_it_is_old(settings: Settings):
     assert found(settings, "journals").status == "warning"
     held.close()
     held.lock.release()
-    torn = warehouse.file("answers", "m", "s.p").with_name(".s.p.parquet.01K.tmp")
+    torn = warehouse.file("answers", "m", "s.p").with_name(f".s.p.parquet.{ULID()}.tmp")
     torn.parent.mkdir(parents=True)
     torn.write_bytes(b"x" * 3_000_000)
     assert found(settings, "leftover files").found == "none"
     age(torn)
     leftovers = found(settings, "leftover files")
     assert leftovers[1:3] == ("warning", "1, 3 MB, of processes that were killed")
-    subprocess.run(leftovers.to_do.removeprefix("Run: "), shell=True, check=True)  # noqa: S602 - the command that users are told
+    assert eve("prune", "--yes", home=settings.home).returncode == 0
     assert found(settings, "leftover files").found == "none"
 
 

@@ -1,7 +1,6 @@
 """EVE_HOME: room on the disk, the published database, and what killed processes have left."""
 
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from eve_pipeline.doctor.finding import Finding
 from eve_pipeline.errors import EveError
+from eve_pipeline.pruning.leftovers import n_bytes, temporary_files
 from eve_pipeline.responses.batches import open_batches
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -85,12 +85,12 @@ def _batches(warehouse: Warehouse) -> Finding:
 
 def _leftovers(warehouse: Warehouse) -> Finding:
     """Look for what was being written when its process was killed, and is too old to be written still."""
-    left = [path for path in warehouse.home.rglob(".*.tmp") if path.is_file() and _age_s(path) > DAY_S]
+    left = temporary_files(warehouse)
     if not left:
         return Finding("leftover files", "ok", "none")
-    size_mb = sum(path.stat().st_size for path in left) / 1e6
-    command = f"find {shlex.quote(str(warehouse.home))} -name '.*.tmp' -mtime +0 -delete"
-    return Finding("leftover files", "warning", f"{len(left)}, {size_mb:.0f} MB, of processes that were killed", f"Run: {command}")
+    size_mb = sum(map(n_bytes, left)) / 1e6
+    found = f"{len(left)}, {size_mb:.0f} MB, of processes that were killed"
+    return Finding("leftover files", "warning", found, "Run eve prune to see them, eve prune --yes to remove them.")
 
 
 def _age_s(path: Path) -> float:

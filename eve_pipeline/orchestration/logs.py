@@ -15,11 +15,9 @@ from dagster._core.log_manager import LOG_RECORD_METADATA_ATTR
 
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
-from eve_pipeline.vlms.endpoints import SHORTEST_SECRET
-from eve_pipeline.vlms.registry import model_entries
+from eve_pipeline.vlms.secrets import secret_values
 
 KEPT_DAYS = 30
-SECRETS = {"OPENAI_API_KEY", "EVE_ALERT_WEBHOOK", "EVE_POSTGRES_URL"}
 Fields = MutableMapping[str, Any]
 
 
@@ -137,6 +135,4 @@ def cell_or_partition(partition: str | None) -> str | None:
 
 def known_secrets(settings: Settings) -> frozenset[str]:
     """Return what never goes into a log: the value of every secret that the package reads, as JSON writes it."""
-    names = SECRETS | {entry.api_key_env for entry in model_entries(settings).values() if entry.api_key_env}
-    values = (secret.get_secret_value() for name in names if (secret := settings.secret(name)))
-    return frozenset(json.dumps(value, ensure_ascii=False)[1:-1] for value in values if len(value) >= SHORTEST_SECRET)
+    return frozenset(json.dumps(value, ensure_ascii=False)[1:-1] for value in secret_values(settings))

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
@@ -16,15 +16,19 @@ from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 
 
-@contextmanager
-def cell_lock(cell: Cell, settings: Settings) -> Iterator[None]:
+def cell_lock(cell: Cell, settings: Settings) -> AbstractContextManager[None]:
     """Hold a cell, and with it the model's and prompt's cells on other subsets of its dataset, which share requests.
 
     Raises:
         EveError: another process holds it; the error says which.
     """
-    dataset = pick(subset_datasets(settings), cell.subset, "subset").key
-    path = Warehouse.of(settings).lock(cell.model, f"{dataset}.{cell.prompt}")
+    return hold(cell, pick(subset_datasets(settings), cell.subset, "subset").key, Warehouse.of(settings))
+
+
+@contextmanager
+def hold(cell: Cell, dataset: str, warehouse: Warehouse) -> Iterator[None]:
+    """Hold a cell of a dataset that may have no entry any more, as `cell_lock` does."""
+    path = warehouse.lock(cell.model, f"{dataset}.{cell.prompt}")
     holder, lock = path.with_suffix(".holder.json"), FileLock(path, timeout=0)
     try:
         lock.acquire()

@@ -1,6 +1,7 @@
 """Make the many parts of a cell folder one, while others read and append.
 
-A merged part holds every row of the parts that it replaces, as they were: duplicates are resolved when they are read. It appears by one
+A merged part holds every row of the parts that it replaces, as they were, but for those that are dropped on demand: duplicates are
+resolved when they are read. It appears by one
 rename and names in its footer what it replaces; from then on readers pass those by. They are removed when nobody can still be reading them.
 """
 
@@ -69,6 +70,41 @@ def remove_replaced(warehouse: Warehouse, grace: timedelta = GRACE) -> tuple[int
         return len(removable), len(replaced) - len(removable)
 
 
+def removable_parts(warehouse: Warehouse, grace: timedelta = GRACE) -> list[Path]:
+    """Return the replaced parts that `remove_replaced` would remove now.
+
+    Raises:
+        EveError: a part cannot be read.
+    """
+    published = _published(warehouse)
+    if published is None:
+        return []
+    replaced = ((folder / name, age) for folder in cell_folders(warehouse) for name, age in _replaced(folder).items())
+    return [path for path, age in replaced if age >= grace and path not in published]
+
+
+def drop_responses(request_keys: pl.Series, warehouse: Warehouse) -> int:
+    """Leave all responses to these requests out of a new merged part of each folder that has any; return how many rows went.
+
+    The parts with them are replaced like any others: they go with `remove_replaced`, once nobody can be reading them.
+
+    Raises:
+        EveError: another process compacts, or a part cannot be read.
+    """
+    dropped = request_keys.unique().to_frame("request_key")
+    with _one_at_a_time(warehouse):
+        return sum(_drop_from(folder, dropped, warehouse) for folder in cell_folders(warehouse))
+
+
+def _drop_from(folder: Path, dropped: pl.DataFrame, warehouse: Warehouse) -> int:
+    index = folder_index(folder, warehouse)
+    n_dropped = index.rows.join(dropped, on="request_key", how="semi").height
+    if n_dropped:
+        replaces = sorted({*index.parts, *hidden_parts(index.parts)})
+        _merge(folder, replaces, [folder / name for name in sorted(index.parts)], index.rows.height - n_dropped, dropped)
+    return n_dropped
+
+
 def record_published(parts: list[Path], folder: Path, warehouse: Warehouse) -> None:
     """Note beside a database which parts its view of the responses lists."""
     names = (part.relative_to(warehouse.folder("responses")).as_posix() for part in parts)
@@ -92,12 +128,14 @@ def _compact_folder(folder: Path, warehouse: Warehouse, *, is_dry_run: bool) -> 
     return result
 
 
-def _merge(folder: Path, replaces: list[str], paths: list[Path], n_rows: int) -> None:
+def _merge(folder: Path, replaces: list[str], paths: list[Path], n_rows: int, dropped: pl.DataFrame | None = None) -> None:
     """Write the merged part; `replaces` names also what earlier merges hid, for a journal may be folded again under its old name."""
     contract = contracts()["responses"]
     newest = max(path.stat().st_mtime_ns for path in paths)
     with replacing(folder / f"{MERGED}{str(ULID()).lower()}.parquet") as temporary:
         rows = pl.scan_parquet(paths, schema=contract.polars_schema, missing_columns="insert", glob=False)
+        if dropped is not None:
+            rows = rows.join(dropped.lazy(), on="request_key", how="anti", maintain_order="left")
         rows.sink_parquet(temporary, metadata={**contract_metadata(contract), REPLACES: json.dumps(replaces)}, sync_on_close="all")
         n_written = pl.scan_parquet(temporary).select(pl.len()).collect().item()
         if n_written != n_rows:

@@ -99,8 +99,14 @@ def _switch(warehouse: Warehouse, building: Publication, name: str) -> None:
     link = warehouse.database.with_name(f".{warehouse.database.name}.{folder.name}")
     link.symlink_to((folder / building.database.name).relative_to(warehouse.home))
     link.replace(warehouse.database)
-    for outdated in sorted(warehouse.publications.iterdir())[:-KEPT]:
+    for outdated in outdated_publications(warehouse):
         shutil.rmtree(outdated)
+
+
+def outdated_publications(warehouse: Warehouse) -> list[Path]:
+    """Return the publications before the last three, oldest first; never the one that the link leads to."""
+    published = sorted(path for path in warehouse.publications.glob("[!.]*") if path != warehouse.database.resolve().parent)
+    return published[: -(KEPT - 1)]
 
 
 def publish(warehouse: Warehouse, settings: Settings) -> Path:

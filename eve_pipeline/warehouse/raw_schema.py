@@ -11,6 +11,7 @@ from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import check_file
 
 READ_WHERE_THEY_LIE = frozenset({"responses"})  # append-only and large, so a view over its files instead of a copy
+READ_FIRST = "answers"  # others write meanwhile: what an answer was read in is there before it, so it is found after it
 
 
 def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> list[Path]:
@@ -22,10 +23,12 @@ def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehous
     Raises:
         EveError: a file is damaged, of another table, or newer than this program.
     """
-    parts = visible_parts(warehouse)
     connection.execute("CREATE SCHEMA raw")
-    for contract in contracts().values():
+    parts: dict[Path, int] = {}
+    for contract in sorted(contracts().values(), key=lambda contract: contract.table != READ_FIRST):
         is_view = contract.table in READ_WHERE_THEY_LIE
+        if is_view:
+            parts = visible_parts(warehouse)
         versions = parts if is_view else {file: _version(file, contract) for file in warehouse.files(contract.table)}
         kind = "VIEW" if is_view else "TABLE"
         connection.execute(f"CREATE {kind} raw.{contract.table} AS {_rows(connection, contract, versions)}")

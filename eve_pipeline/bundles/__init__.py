@@ -1,0 +1,1 @@
+"""Results as one file to send, which whoever gets it can check."""

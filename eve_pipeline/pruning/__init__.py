@@ -1,0 +1,1 @@
+"""What a year of runs leaves in EVE_HOME and nobody needs any more."""

@@ -1,0 +1,160 @@
+"""Old revisions go when an option says so; no reply that a model would ask for today ever does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import polars as pl
+import pytest
+import yaml
+
+from eve_pipeline.pruning.revisions import Found, Rule, find_revisions, remove_revisions
+from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
+from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.locks import cell_lock
+from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.runner import ask_cells
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.compaction import drop_responses, remove_replaced
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.response_parts import visible_parts
+from eve_pipeline.warehouse.tables import read_table, write_table
+from tests.chat_server import ChatServer
+
+SIMPLE = Cell("served", "photos", "simple")
+ALL_OLD = Rule(keep=0)
+
+
+@pytest.fixture
+def point_at(prepared: Settings, chat_server: ChatServer) -> Callable[..., None]:
+    """A function that makes the only entry point at a revision."""
+
+    def point_at(revision: str, key: str = "served") -> None:
+        entry = {"backend": "openai", "id": "stub", "base_url": chat_server.url, "revision": revision}
+        (prepared.home / "models.yaml").write_text(yaml.safe_dump({key: entry} if key else {}))
+
+    return point_at
+
+
+@pytest.fixture
+def revised(prepared: Settings, point_at: Callable[..., None]) -> Settings:
+    """Cell SIMPLE asked at the revisions 1, 2 and 3."""
+    for revision in "123":
+        point_at(revision)
+        ask(prepared)
+    return prepared
+
+
+def ask(settings: Settings, *cells: Cell) -> None:
+    assert [outcome.failure for outcome in ask_cells(cells or [SIMPLE], settings)] == [None] * (len(cells) or 1)
+    for cell in cells or [SIMPLE]:
+        answer_cell(cell, settings)
+
+
+def names(found: Found) -> list[str]:
+    return found.revisions["model_revision"].to_list()
+
+
+def n_replies(settings: Settings) -> int:
+    return read_table("responses", visible_parts(Warehouse.of(settings))).height
+
+
+def revisions_in(table: str, settings: Settings) -> set[str]:
+    warehouse = Warehouse.of(settings)
+    configs = read_table("configs", warehouse.files("configs")).select("config_digest", "model_revision")
+    return set(
+        read_table(table, warehouse.files(table)).join(configs.unique(), on="config_digest", how="left", suffix="_")["model_revision"]
+    )
+
+
+def test_nothing_is_found_unless_an_option_says_so(revised: Settings):
+    assert names(find_revisions(Rule(), revised)) == []
+    assert names(find_revisions(ALL_OLD, revised)) == ["1", "2"]
+    assert names(find_revisions(Rule(keep=1), revised)) == ["1"]
+    assert names(find_revisions(Rule(keep=2), revised)) == []
+    assert names(find_revisions(Rule(older_than=timedelta(days=1)), revised)) == []
+    assert names(find_revisions(Rule(older_than=timedelta()), revised)) == ["1", "2"]
+    assert names(find_revisions(Rule(keep=1, older_than=timedelta()), revised)) == ["1"]
+    row = find_revisions(Rule(keep=1), revised).revisions.row(0, named=True)
+    assert [row[name] for name in ("model", "subset", "prompt", "dataset", "n_requests", "n_replies")] == [*SIMPLE, "photos", 24, 24]
+
+
+def test_old_revisions_go_with_their_replies_and_the_current_one_is_untouched(revised: Settings, chat_server: ChatServer):
+    n_seen = len(chat_server.seen)
+    assert remove_revisions(find_revisions(Rule(keep=1), revised).revisions, revised) == (24, [])
+    assert n_replies(revised) == 48
+    assert [revisions_in(table, revised) for table in ("configs", "requests", "answers")] == [{"2", "3"}] * 3
+    assert names(find_revisions(ALL_OLD, revised)) == ["2"]
+    assert answer_outdated_cells(revised) == []
+    assert plan_cell(SIMPLE, revised).missing.is_empty()
+    remove_replaced(Warehouse.of(revised), timedelta())
+    assert read_table("responses", Warehouse.of(revised).files("responses")).height == 48
+    ask(revised)
+    assert len(chat_server.seen) == n_seen
+
+
+def test_a_revision_that_a_model_would_ask_with_today_stays(revised: Settings, point_at: Callable[..., None]):
+    point_at("1")
+    found = find_revisions(ALL_OLD, revised)
+    assert names(found) == ["2"]
+    assert found.kept == ["1 old revisions stay: models ask today as they did then"]
+
+
+def test_one_that_became_current_after_it_was_found_stays(revised: Settings, point_at: Callable[..., None]):
+    found = find_revisions(ALL_OLD, revised)
+    point_at("1")
+    ask(revised)
+    assert remove_revisions(found.revisions, revised) == (24, [])
+    assert revisions_in("answers", revised) == {"1", "3"}
+    assert plan_cell(SIMPLE, revised).missing.is_empty()
+
+
+def test_where_a_models_revision_is_not_known_nothing_of_it_goes(revised: Settings):
+    unreachable = {"backend": "transformers", "id": "stub", "path": "/nowhere"}
+    entries = yaml.safe_load((revised.home / "models.yaml").read_text())
+    (revised.home / "models.yaml").write_text(yaml.safe_dump(entries | {"other": unreachable}))
+    found = find_revisions(ALL_OLD, revised)
+    assert names(found) == []
+    assert "Revisions of stub stay: Model 'other' (stub) cannot be reached" in found.kept[0]
+
+
+def test_a_cell_that_is_being_asked_stays(revised: Settings):
+    with cell_lock(SIMPLE, revised):
+        n_dropped, held = remove_revisions(find_revisions(ALL_OLD, revised).revisions, revised)
+    assert n_dropped == 0
+    assert "is being asked by" in held[0]
+    assert n_replies(revised) == 72
+
+
+def test_whoever_was_killed_on_the_way_goes_on(revised: Settings):
+    [digests] = find_revisions(Rule(keep=1), revised).revisions["config_digests"].to_list()
+    requests = read_table("requests", Warehouse.of(revised).files("requests"))
+    drop_responses(requests.filter(pl.col("config_digest").is_in(digests))["request_key"], Warehouse.of(revised))
+    assert remove_revisions(find_revisions(Rule(keep=1), revised).revisions, revised) == (0, [])
+    assert revisions_in("requests", revised) == {"2", "3"}
+
+
+def test_cells_of_a_removed_model_go_whole(revised: Settings, point_at: Callable[..., None]):
+    point_at("", key="")
+    assert names(find_revisions(ALL_OLD, revised)) == []
+    found = find_revisions(Rule(is_removed=True), revised)
+    assert sorted(names(found)) == ["1", "2", "3"]
+    assert remove_revisions(found.revisions, revised) == (72, [])
+    assert [Warehouse.of(revised).files(table) for table in ("configs", "requests", "answers")] == [[], [], []]
+    assert n_replies(revised) == 0
+
+
+def test_replies_of_a_renamed_model_stay_for_its_new_name(revised: Settings, point_at: Callable[..., None], chat_server: ChatServer):
+    point_at("3", key="renamed")
+    remove_revisions(find_revisions(Rule(is_removed=True), revised).revisions, revised)
+    assert n_replies(revised) == 24
+    n_seen = len(chat_server.seen)
+    ask(revised, Cell("renamed", "photos", "simple"))
+    assert len(chat_server.seen) == n_seen
+
+
+def test_replies_that_were_imported_stay(revised: Settings, point_at: Callable[..., None]):
+    point_at("", key="")
+    file = Warehouse.of(revised).file("requests", "served", "photos.simple")
+    requests = read_table("requests", [file]).with_columns(origin=pl.lit("imported"))
+    write_table(requests, "requests", file)
+    assert names(find_revisions(Rule(is_removed=True), revised)) == []
