@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.logs import KEPT_DAYS, logging_to
 from eve_pipeline.orchestration.definitions import build_definitions
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.launching import Launcher
-from eve_pipeline.orchestration.logs import KEPT_DAYS, logging_to
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.settings import Settings
@@ -25,7 +25,7 @@ SIMPLE = Cell("served", "photos", "simple")
 WRITER = """
 import logging, sys
 from pathlib import Path
-from eve_pipeline.orchestration.logs import logging_to
+from eve_pipeline.logs import logging_to
 from eve_pipeline.settings import Settings
 
 with logging_to(Settings(home=Path(sys.argv[1])), run_id=sys.argv[2]):
