@@ -21,11 +21,13 @@ def collect(
     publish: Annotated[bool, typer.Option(help="Publish eve.duckdb where something was collected.")] = True,
 ) -> None:
     """Show the open batches, and put the answers of those that have ended into the tables."""
+    from eve_pipeline.logs import logging_to
     from eve_pipeline.orchestration.reporting import report_collected
     from eve_pipeline.responses.batches import collect as collect_batches
 
     settings = Settings()
-    states = list(collect_batches(settings, models))
+    with logging_to(settings, command="collect"):
+        states = list(collect_batches(settings, models))
     if not states:
         Console().print("No batch is open.")
         return

@@ -36,6 +36,7 @@ def run(
     publish: Annotated[bool, typer.Option(help="Publish eve.duckdb at the end.")] = True,
 ) -> None:
     """Ask models what is missing, read the replies, publish the results."""
+    from eve_pipeline.logs import logging_to
     from eve_pipeline.responses.answering import answer_cell, is_planned
     from eve_pipeline.responses.budget import Budget
     from eve_pipeline.responses.cells import select_cells
@@ -44,7 +45,7 @@ def run(
     from eve_pipeline.warehouse.paths import Warehouse
 
     settings, budget = Settings(), Budget(max_usd)
-    with _keeping_what_came(budget), publishing(settings) if publish else nullcontext() as publish_now:
+    with logging_to(settings, command="run"), _keeping_what_came(budget), publishing(settings) if publish else nullcontext() as publish_now:
         cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
         prepare_missing(cells, settings)
         outcomes = []

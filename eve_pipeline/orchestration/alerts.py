@@ -15,12 +15,12 @@ from dagster._utils.tags import get_boolean_tag_value
 from pydantic import BaseModel, SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from eve_pipeline.orchestration.logs import cell_or_partition, known_secrets, without_secrets
+from eve_pipeline.logs import cell_or_partition, known_secrets, without_secrets
+from eve_pipeline.orchestration.metadata import FAILED_CELLS
 from eve_pipeline.settings import Settings
 
 ENDS: Final = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 ENDS_A_TICK: Final = 20
-FAILED_CELLS: Final = "failed cells"  # metadata of a dagster.Failure
 LISTED: Final = 10
 LONGEST_MESSAGE: Final = 1000
 ATTEMPTS: Final = 3

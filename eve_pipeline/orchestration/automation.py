@@ -1,6 +1,6 @@
 """What happens without a hand: partitions follow the registries, stale cells are asked again, and results are published."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import dagster as dg
@@ -8,8 +8,9 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from eve_pipeline.orchestration.partitions import ranges_of, registered_keys
 from eve_pipeline.orchestration.reporting import report_collected
-from eve_pipeline.orchestration.revisions import look, news
+from eve_pipeline.orchestration.revisions import MODEL, TASK, look, news
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 
 LOOK_SECONDS: Final = 15
@@ -24,12 +25,13 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-PUBLISHED_TABLES: Final = ("images", "benchmark_items", "classifier_scores", "answers")
+ASKING_NOTHING: Final = {"prepare", "publish", "collect"}
+READ_INTO_ANSWERS: Final = {"configs", "requests", "responses"}
 
 _CHANGED = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
 _ASKED_SINCE = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
 RE_EVALUATE = (
-    _CHANGED.allow(dg.AssetSelection.groups("revisions")).since(_ASKED_SINCE | dg.AutomationCondition.initial_evaluation())
+    _CHANGED.allow(dg.AssetSelection.assets(MODEL, TASK)).since(_ASKED_SINCE)  # no initial_evaluation(): each new partition would be one
     & ~dg.AutomationCondition.missing()  # a cell is first asked by hand
     & ~dg.AutomationCondition.in_progress()
 ).with_label("its model or its task has changed since it was asked")
@@ -60,17 +62,34 @@ def registered_partitions(context: dg.SensorEvaluationContext, settings: dg.Reso
 @dg.sensor(minimum_interval_seconds=LOOK_SECONDS, default_status=RUNNING)
 def local_revisions(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
     """Observe what is on this machine: checkpoints in folders, prompts, and the images of subsets."""
-    looks = (look("folders_known", settings), look("tasks_known", settings))
-    return dg.SensorResult(asset_events=[event for check, observed in looks for event in news(check, observed, context.instance)])
+    return _seen(("folders_known", "tasks_known"), context.instance, settings)
 
 
 @dg.sensor(minimum_interval_seconds=ASK_SERVICES_SECONDS, default_status=RUNNING)
 def remote_revisions(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
     """Observe what hubs and endpoints serve."""
-    return dg.SensorResult(asset_events=news(*look("services_known", settings), context.instance))
+    return _seen(("services_known",), context.instance, settings)
 
 
-@dg.schedule(job_name="evaluate", cron_schedule="0 3 * * 1", tags=AUTOMATED, default_status=dg.DefaultScheduleStatus.RUNNING)
+def _seen(checks: Collection[str], instance: dg.DagsterInstance, settings: Settings) -> dg.SensorResult:
+    """Record the revisions that have changed, where `re_evaluation` will not take them for older than what was asked before."""
+    is_settled = not _is_asking(instance) and _has_looked_at_what_was_asked(instance)
+    events = [event for check in checks for event in news(*look(check, settings), instance, with_changes=is_settled)]
+    return dg.SensorResult(asset_events=events)
+
+
+def _is_asking(instance: dg.DagsterInstance) -> bool:
+    return any(run.job_name not in ASKING_NOTHING for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)))
+
+
+def _has_looked_at_what_was_asked(instance: dg.DagsterInstance) -> bool:
+    asked = instance.get_latest_materialization_event(dg.AssetKey("responses"))
+    states = [state for state in instance.all_instigator_state() if state.instigator_name == re_evaluation.name]
+    ticks = [tick for state in states for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=2)]
+    return any(tick.is_completed and (asked is None or tick.timestamp > asked.timestamp) for tick in ticks)
+
+
+@dg.schedule(job_name="evaluate", cron_schedule="0 3 * * 1", default_status=dg.DefaultScheduleStatus.RUNNING)
 def weekly_evaluation(
     context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -79,7 +98,7 @@ def weekly_evaluation(
 
     stale = stale_cells(settings)
     for first, last in ranges_of(stale, context.instance):
-        yield dg.RunRequest(tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
+        yield dg.RunRequest(tags=AUTOMATED | {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
     if not stale:
         yield dg.SkipReason("Every cell that was ever asked has its replies.")
 
@@ -87,9 +106,10 @@ def weekly_evaluation(
 @dg.sensor(job_name="publish", minimum_interval_seconds=LOOK_SECONDS, default_status=RUNNING)
 def published_results(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.RunRequest | dg.SkipReason:
     """Publish when a table has changed since the last publication began, once no run is under way; a failed one is not repeated."""
-    events = (context.instance.get_latest_materialization_event(dg.AssetKey(table)) for table in PUBLISHED_TABLES)
-    changed_at = max((event.timestamp for event in events if event), default=0.0)
-    published_at = Warehouse.of(settings).published_at
+    warehouse = Warehouse.of(settings)
+    files = (file for table in contracts().keys() - READ_INTO_ANSWERS for file in warehouse.files(table))
+    changed_at = max((file.stat().st_mtime for file in files), default=0.0)
+    published_at = warehouse.published_at
     if published_at and changed_at <= published_at.timestamp():
         return dg.SkipReason("The published database holds all that there is.")
     if not changed_at:

@@ -53,7 +53,7 @@ def dagster_home(settings: Settings) -> Path:
 
 def _instance_config(settings: Settings) -> dict[str, Any]:
     shipped, own = _mapping(settings.assets_data / "dagster.yaml"), _mapping(_own_file(settings))
-    handlers = {"daily": {"class": "eve_pipeline.orchestration.logs.DailyFile", "home": str(settings.home)}}
+    handlers = {"daily": {"class": "eve_pipeline.logs.DailyFile", "home": str(settings.home)}}
     made: dict[str, Any] = {"python_logs": {"dagster_handler_config": {"handlers": handlers}}}
     if settings.postgres_url:
         if any(key.endswith("storage") for key in own):

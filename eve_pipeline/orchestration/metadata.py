@@ -6,6 +6,8 @@ import dagster as dg
 import polars as pl
 
 PREVIEW_ROWS = 8
+FAILED_CELLS = "failed cells"
+"""Metadata of a failure, so that alerts can name them."""
 
 
 def table(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:

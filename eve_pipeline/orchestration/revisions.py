@@ -10,13 +10,17 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration.partitions import MODELS, TASKS
+from eve_pipeline.prompts.rendering import RenderedPrompt
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.keys import canonical_parameters, config_digest
 from eve_pipeline.responses.reevaluation import asked_cells
 from eve_pipeline.responses.task_revisions import task_revision as current_task
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.listings import observed_revision
-from eve_pipeline.vlms.registry import model_entries
+from eve_pipeline.vlms.registry import ModelEntry, model_entries
 
+NO_PROMPT: Final = RenderedPrompt("", ())
+DIGITS: Final = 12
 MODEL, TASK = dg.AssetKey("model_revision"), dg.AssetKey("task_revision")
 CHECKS: Final = {MODEL: ("folders_known", "services_known"), TASK: ("tasks_known",)}
 
@@ -34,7 +38,13 @@ def observe_models(models: Collection[str], settings: Settings) -> list[Observed
     """Return the revision of each model; services are asked side by side."""
     entries = model_entries(settings)
     with ThreadPoolExecutor(max(1, len(models))) as threads:
-        return list(threads.map(lambda key: _observe(MODEL, key, lambda: observed_revision(entries[key], settings)), models))
+        return list(threads.map(lambda key: _observe(MODEL, key, lambda: _asked_as(entries[key], settings)), models))
+
+
+def _asked_as(entry: ModelEntry, settings: Settings) -> str:
+    """Return a model's revision, and the digest of the settings in its entry that can change an answer."""
+    revision = observed_revision(entry, settings)
+    return f"{revision} with {config_digest(canonical_parameters(entry, revision, NO_PROMPT, {}))[:DIGITS]}"
 
 
 def observe_tasks(tasks: Iterable[str], settings: Settings) -> list[Observed]:
@@ -85,13 +95,13 @@ def known(check: str, observed: Collection[Observed]) -> dg.AssetCheckEvaluation
 
 
 def news(
-    check: str, observed: Collection[Observed], instance: dg.DagsterInstance
+    check: str, observed: Collection[Observed], instance: dg.DagsterInstance, *, with_changes: bool = True
 ) -> Sequence[dg.AssetObservation | dg.AssetCheckEvaluation]:
     """Return what is to be recorded of partitions that were looked at together: changed revisions, and a check that says something new."""
     evaluation = known(check, observed)
     said = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(evaluation.asset_key, check), limit=1)
     is_new = not said or said[0].evaluation is None or said[0].evaluation.description != evaluation.description
-    return [*changed(observed, instance), *([evaluation] if is_new else [])]
+    return [*(changed(observed, instance) if with_changes else []), *([evaluation] if is_new else [])]
 
 
 def record_revisions(cells: Iterable[Cell], settings: Settings, instance: dg.DagsterInstance) -> None:
@@ -104,7 +114,7 @@ def record_revisions(cells: Iterable[Cell], settings: Settings, instance: dg.Dag
 
 @dg.observable_source_asset(name="model_revision", partitions_def=MODELS, group_name="revisions")
 def model_revision(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.DataVersionsByPartition:
-    """What answers for each model: a digest of its files, the hub's commit, or the name under which an endpoint lists it."""
+    """What answers for each model (a digest of files, a hub's commit, the name that an endpoint lists), and with which settings."""
     return _versions(observe_models(context.partition_keys, settings))
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 from filelock import FileLock
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.responses.budget import Budget
 from eve_pipeline.responses.cells import Cell, tasks
 from eve_pipeline.responses.extent import Extent, last_extent
@@ -28,16 +29,23 @@ def asked_cells(settings: Settings) -> list[Cell]:
 
 
 def stale_cells(settings: Settings) -> list[Cell]:
-    """Return the cells that lack good replies to what they ask today, as far as they were asked before.
+    """Return the cells that lack good replies to what they ask today, as far as they were asked before and may be without a hand.
 
-    Raises:
-        EveError: a model's revision cannot be resolved, or a subset is not materialized.
+    Those that cannot be planned, such as of a model that is out of reach, are among them: asking them says why.
     """
-    by_extent: dict[Extent, list[Cell]] = defaultdict(list)
+    entries = model_entries(settings)
+    together: dict[tuple[str, Extent], list[Cell]] = defaultdict(list)
     for cell in asked_cells(settings):
-        by_extent[last_extent(cell, Warehouse.of(settings))].append(cell)
-    plans = [plan for extent, cells in by_extent.items() for plan in plan_cells(cells, settings, extent)]
-    return [plan.cell for plan in plans if plan.missing.height]
+        if entries[cell.model].is_local or entries[cell.model].automation:
+            together[cell.model, last_extent(cell, Warehouse.of(settings))].append(cell)
+    return [cell for (_, extent), cells in together.items() for cell in _stale(cells, extent, settings)]
+
+
+def _stale(cells: list[Cell], extent: Extent, settings: Settings) -> list[Cell]:
+    try:
+        return [plan.cell for plan in plan_cells(cells, settings, extent) if plan.missing.height]
+    except EveError:
+        return cells
 
 
 def ask_again(cells: Iterable[Cell], settings: Settings) -> Iterator[CellOutcome]:

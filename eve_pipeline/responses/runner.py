@@ -173,7 +173,9 @@ def _work(provider: Provider, run: Run) -> Iterator[CellOutcome]:
             for cell in job:
                 if run.is_stopped.is_set():
                     return
-                yield _outcome(cell, provider, current, run)
+                outcome = _outcome(cell, provider, current, run)
+                _log(outcome)
+                yield outcome
     finally:
         current.close()
 
@@ -188,8 +190,17 @@ def _outcome(cell: Cell, provider: Provider, current: OpenVlm, run: Run) -> Cell
             provider.refusal = str(error)
         return CellOutcome(cell, failure=str(error))
     except Exception as error:
-        logger.exception("%s failed", cell)
+        logger.exception("%s failed", cell, extra={"cell": cell})
         return CellOutcome(cell, failure=f"{type(error).__name__}: {error}")
+
+
+def _log(outcome: CellOutcome) -> None:
+    of = {"cell": outcome.cell}
+    if outcome.failure:
+        logger.error("%s failed: %s", outcome.cell, outcome.failure, extra=of)
+    else:
+        counts = (outcome.n_requests, outcome.n_asked, outcome.n_errors)
+        logger.info("%s: %d requests, %d asked now, %d errors", outcome.cell, *counts, extra=of)
 
 
 def _ask_cell(cell: Cell, current: OpenVlm, run: Run) -> CellOutcome:

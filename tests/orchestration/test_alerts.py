@@ -11,10 +11,11 @@ import dagster as dg
 import pytest
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.orchestration.alerts import ATTEMPTS, FAILED_CELLS, alerts
+from eve_pipeline.orchestration.alerts import ATTEMPTS, alerts
 from eve_pipeline.orchestration.definitions import build_definitions
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.launching import Launcher
+from eve_pipeline.orchestration.metadata import FAILED_CELLS
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.settings import Settings

@@ -1,12 +1,13 @@
 """The grid through Dagster, against a real server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from eve_pipeline.orchestration.assets.evaluation import SERVED_AS_ONE, evaluation
+from eve_pipeline.orchestration.assets.evaluation import SERVED_AS_ONE, WITHIN_BUDGET, evaluation
+from eve_pipeline.orchestration.automation import AUTOMATED
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
@@ -26,9 +27,9 @@ def instance(prepared: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 def materialize(
-    settings: Settings, instance: dg.DagsterInstance, first: Cell, last: Cell, selection: list[str] | None = None
+    settings: Settings, instance: dg.DagsterInstance, first: Cell, last: Cell, selection: list[str] | None = None, **more_tags: str
 ) -> dg.ExecuteInProcessResult:
-    tags = {ASSET_PARTITION_RANGE_START_TAG: partition_of(first), ASSET_PARTITION_RANGE_END_TAG: partition_of(last)}
+    tags = {ASSET_PARTITION_RANGE_START_TAG: partition_of(first), ASSET_PARTITION_RANGE_END_TAG: partition_of(last), **more_tags}
     return dg.materialize(
         [evaluation], instance=instance, tags=tags, resources={"settings": settings}, raise_on_error=False, selection=selection
     )
@@ -107,3 +108,22 @@ def test_a_changed_build_is_a_warning(prepared: Settings, instance: dg.DagsterIn
     assert result.success
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "a third build" in str(check.metadata["served"].value)
+
+
+def test_what_exceeds_the_month_is_a_failed_check_not_a_request(
+    prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer, add_model: Callable[..., None]
+):
+    """Asked by hand the cell costs 24 x 0.9 USD; asked anew without a hand, 1 USD of the month is left."""
+    prices = {"input_usd": 1000, "output_usd": 100_000, "read_on": "2026-11-01", "source": "a test"}
+    entry = {"backend": "openai", "base_url": chat_server.url, "prices": prices, "automation": {"max_usd_per_month": N * 0.9 + 1}}
+    add_model("served", id="stub", **entry)
+    assert materialize(prepared, instance, SIMPLE, SIMPLE).success
+    add_model("served", id="another", **entry)
+    result = materialize(prepared, instance, SIMPLE, SIMPLE, **AUTOMATED)
+    [check] = [check for check in result.get_asset_check_evaluations() if check.check_name == WITHIN_BUDGET]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "1.0000 are left of this month's" in str(check.description)
+    assert len(chat_server.seen) == N
+    assert not result.get_asset_materialization_events(), "what was not asked is not up to date"
+    assert materialize(prepared, instance, SIMPLE, SIMPLE).success, "by hand it may be asked"
+    assert len(chat_server.seen) == 2 * N

@@ -2,9 +2,17 @@ with
 
 configs as (
 
+    -- A JSON schema names the labels in the order of the prompt, which is no setting; that there is one is.
     select
         *,
-        json_merge_patch(parameters, '{"prompt": null, "response_format": null}') as settings
+        json_merge_patch(
+            parameters,
+            json_object(
+                'prompt', null,
+                'model', json_object('revision', null),
+                'response_format', if(json_type(parameters, '$.response_format') = 'OBJECT', '"json_schema"', parameters -> '$.response_format')
+            )
+        ) as settings
     from {{ source('raw', 'configs') }}
     where (model, subset, prompt) in (select (model, subset, prompt) from {{ source('raw', 'configs') }} where not is_current)
 

@@ -44,7 +44,7 @@ pairs as (
         earlier.status as status_before,
         later.label,
         earlier.label as label_before,
-        not ({{ is_failure('later.status') }} or {{ is_failure('earlier.status') }}) as is_scored,
+        {{ is_failure('later.status') }} or {{ is_failure('earlier.status') }} as has_failed,
         coalesce(later.label = images.label, false) as is_right,
         coalesce(earlier.label = images.label, false) as was_right
     from answers as later
@@ -64,6 +64,16 @@ pairs as (
 
 ),
 
+scored as (
+
+    select
+        *,
+        case scoring when 'strict' then not has_failed else status = 'ok' and status_before = 'ok' end as is_scored
+    from pairs
+    cross join (values ('strict'), ('answered')) as scorings (scoring)
+
+),
+
 flips as (
 
     select
@@ -71,6 +81,7 @@ flips as (
         subset,
         prompt,
         number,
+        scoring,
         count_if(status is not null and status_before is not null)::bigint as n_answers,
         count_if(status is null)::bigint as n_only_before,
         count_if(status_before is null)::bigint as n_only_after,
@@ -78,7 +89,7 @@ flips as (
         count_if(is_scored and is_right and not was_right)::bigint as n_flipped_right,
         count_if(is_scored and was_right and not is_right)::bigint as n_flipped_wrong,
         not coalesce(bool_or(coalesce({{ is_failure('status') }}, false) or coalesce({{ is_failure('status_before') }}, false)), false) as is_complete
-    from pairs
+    from scored
     group by all
 
 )
@@ -127,4 +138,4 @@ inner join revisions as earlier
         and effects.subset = earlier.subset
         and effects.prompt = earlier.prompt
         and effects.number = earlier.number + 1
-inner join flips using (model, subset, prompt, number)
+inner join flips using (model, subset, prompt, number, scoring)

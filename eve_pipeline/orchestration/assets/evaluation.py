@@ -8,7 +8,6 @@ import polars as pl
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration import metadata
-from eve_pipeline.orchestration.alerts import FAILED_CELLS
 from eve_pipeline.orchestration.automation import AUTOMATED, RE_EVALUATE
 from eve_pipeline.orchestration.checks import ANSWER_CHECK_SPECS, check_answers
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
@@ -75,7 +74,8 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
                 failures[str(outcome.cell)] = failure
     if failures:
         raise dg.Failure(
-            f"{len(failures)} of {len(cells)} cells failed, the others are done: {failures}", metadata={FAILED_CELLS: list(failures)}
+            f"{len(failures)} of {len(cells)} cells failed, the others are done: {failures}",
+            metadata={metadata.FAILED_CELLS: list(failures)},
         )
     yield from ()
 

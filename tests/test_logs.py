@@ -12,20 +12,21 @@ from typing import Any
 import pytest
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.logs import KEPT_DAYS, logging_to
 from eve_pipeline.orchestration.definitions import build_definitions
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.launching import Launcher
-from eve_pipeline.orchestration.logs import KEPT_DAYS, logging_to
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.settings import Settings
 from tests.chat_server import ChatServer
+from tests.shell import eve
 
 SIMPLE = Cell("served", "photos", "simple")
 WRITER = """
 import logging, sys
 from pathlib import Path
-from eve_pipeline.orchestration.logs import logging_to
+from eve_pipeline.logs import logging_to
 from eve_pipeline.settings import Settings
 
 with logging_to(Settings(home=Path(sys.argv[1])), run_id=sys.argv[2]):
@@ -52,6 +53,17 @@ def test_a_run_through_dagster_says_which_run_cell_and_event(prepared: Settings,
     assert {line["cell"] for line in checks} == {"served x photos.simple"}
     assert datetime.fromisoformat(done[0]["time"]).utcoffset() == timedelta(0)
     assert list(settings_files(prepared)) == [f"{datetime.now(UTC).date()}.jsonl"]
+
+
+def test_a_command_says_what_became_of_each_cell(prepared: Settings, chat_server: ChatServer):
+    run = ("run", "--model", "served", "--dataset", "photos", "--no-publish", "--prompt")
+    assert eve(*run, "simple", home=prepared.home).returncode == 0
+    chat_server.fault = lambda _: 401
+    assert eve(*run, "explanation", home=prepared.home).returncode == 1
+    [done, failed] = lines(prepared)
+    assert [done[name] for name in ("level", "command", "cell")] == ["info", "run", "served x photos.simple"]
+    assert done["message"] == "served x photos.simple: 24 requests, 24 asked now, 0 errors"
+    assert [failed[name] for name in ("level", "command", "cell")] == ["error", "run", "served x photos.explanation"]
 
 
 def settings_files(settings: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""What runs log, as JSON lines in EVE_HOME/logs: one file a day, so that many processes can write to it and none has to rename it."""
+"""What commands and Dagster's runs log, as JSON lines in EVE_HOME/logs: one file a day, so that many processes write and none renames."""
 
 import json
 import logging
@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from dagster import DagsterEvent
-from dagster._core.log_manager import LOG_RECORD_METADATA_ATTR
 
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.secrets import secret_values
 
 KEPT_DAYS = 30
+DAGSTERS = "dagster_meta"  # attribute of records that Dagster makes; it is not imported here, for eve run does without it
 Fields = MutableMapping[str, Any]
 
 
@@ -56,7 +55,7 @@ class DailyFile(logging.Handler):
 
 @contextmanager
 def logging_to(settings: Settings, **fields: str) -> Iterator[None]:
-    """Write what the package logs in the block, each line with the fields, as the runs of Dagster do."""
+    """Write what the package logs in the block, each line with the fields; handlers of Dagster's runs do it for those."""
     handler, logger = DailyFile(str(settings.home)), logging.getLogger("eve_pipeline")
     before = logger.level
     logger.addHandler(handler)
@@ -100,7 +99,7 @@ def _fields(_: object, __: str, fields: Fields) -> Fields:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname.lower(),
         **fields,
-        **_of_dagster(getattr(record, LOG_RECORD_METADATA_ATTR, None)),
+        **_of_dagster(getattr(record, DAGSTERS, None)),
     }
     if cell := getattr(record, "cell", None):
         known["cell"] = str(cell)
@@ -115,7 +114,7 @@ def _of_dagster(meta: Mapping[str, Any] | None) -> dict[str, Any]:
     return found | (_of_event(event) if event else {})
 
 
-def _of_event(event: DagsterEvent) -> dict[str, Any]:
+def _of_event(event: Any) -> dict[str, Any]:  # noqa: ANN401 - a DagsterEvent
     data = event.event_specific_data
     partition = getattr(getattr(data, "materialization", data), "partition", None)
     error = getattr(data, "error", None)
