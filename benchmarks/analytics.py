@@ -247,19 +247,8 @@ def write_cell(names: pl.Series, truth: np.ndarray, cell: dict[str, str], wareho
     )
     write_table(answers.drop("refused"), "answers", warehouse.file("answers", cell["model"], f"{cell['subset']}.{cell['prompt']}"))
     texts = dict.fromkeys(("model_id", "model_revision", "prompt_revision", "answer_key", "rendered_prompt"), "x")
-    row = (
-        cell
-        | texts
-        | {
-            "config_digest": digest,
-            "parameters": "{}",
-            "key_version": 1,
-            "is_open": False,
-            "is_current": True,
-            "labels": LABELS,
-            "label_order": LABELS,
-        }
-    )
+    asked = {"config_digest": digest, "parameters": "{}", "key_version": 1, "labels": LABELS, "label_order": LABELS}
+    row = cell | texts | asked | {"is_open": False, "is_current": True}
     write_table(pl.DataFrame([row]), "configs", warehouse.file("configs", cell["model"], f"{cell['subset']}.{cell['prompt']}"))
 
 

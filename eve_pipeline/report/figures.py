@@ -151,11 +151,10 @@ def open_vocabulary(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMix
     import altair as alt
 
     models = sorted(set(whole["model"]))
+    looks = zip(*(series_look(number) for number in range(len(models))), strict=True)
     colour, shape, dash = (
-        channel("model:N", title=None, scale=alt.Scale(domain=models, range=list(looks)))
-        for channel, looks in zip(
-            (alt.Color, alt.Shape, alt.StrokeDash), zip(*map(series_look, range(len(models))), strict=True), strict=True
-        )
+        channel("model:N", title=None, scale=alt.Scale(domain=models, range=list(look)))
+        for channel, look in zip((alt.Color, alt.Shape, alt.StrokeDash), looks, strict=True)
     )
     default = alt.Chart(rows.filter("is_default").head(1)).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="threshold:Q")
     panels = []

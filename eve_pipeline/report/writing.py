@@ -99,8 +99,9 @@ def write_report(database: Path, file: Path, shows: Shows = Shows()) -> Path:  #
 
 
 def _check(shows: Shows, connection: duckdb.DuckDBPyConnection) -> None:
+    cells = connection.table("intermediate.cells").pl()
     for column, asked in (("prompt", {shows.prompt} - {PLAIN_PROMPT}), ("subset", set(shows.subsets))):
-        known = {key for (key,) in connection.sql(f"select distinct {column} from intermediate.cells").fetchall()}
+        known = set(cells[column])
         if unknown := sorted(asked - known):
             raise EveError(f"No cell has {column} {', '.join(unknown)}", f"Published are: {', '.join(sorted(known)) or 'none'}.")
 

@@ -97,8 +97,7 @@ class Contract(BaseModel):
         if not columns:
             return frame
         with duckdb.connect() as connection:
-            connection.register("rows", frame)
-            return frame.with_columns(connection.sql(f"SELECT {', '.join(columns)} FROM rows").pl())
+            return frame.with_columns(connection.from_arrow(frame.to_arrow()).project(", ".join(columns)).pl())
 
     def _broken(self, problem: str) -> EveError:
         return EveError(
