@@ -64,8 +64,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
                 parser_version=pl.lit("1"), is_current=pl.lit(value=True), **{name: pl.lit(key) for name, key in cell.items()},
             )  # fmt: skip
             if (model, prompt) == ("two", "simple"):
+                failed = pl.col("image_id") == "001"
                 answers = answers.with_columns(
-                    pl.when(pl.col("image_id") == "001").then(pl.lit("error")).otherwise("status").alias("status")
+                    pl.when(failed).then(pl.lit("error")).otherwise("status").alias("status"), pl.when(~failed).then("label").alias("label")
                 )
             if prompt == "open":
                 odd = pl.col("image_id").is_in(["003", "004"])
@@ -171,9 +172,9 @@ def test_tables_show_what_is_not_known_and_what_is_tiny():
 def test_a_figure_is_told_in_words(page, published):
     with duckdb.connect(Warehouse.of(published).database.resolve(), read_only=True) as connection:
         [figure] = show_section(sections()[0], connection, Shows()).figures
-        best, low, high = connection.sql(
+        [(best, low, high)] = connection.sql(
             "select weighted_f1, ci_low, ci_high from marts.weighted_f1 where prompt = 'simple' and model = 'one' and scoring = 'strict'"
-        ).fetchone()
+        ).fetchall()
     assert f"one {best:.3f} ({low:.3f} to {high:.3f})" in figure.alternative
     assert all(section.tells for section in sections() if section.figure)
     many = pl.DataFrame({"model": [f"m{number}" for number in range(20)], "weighted_f1": 0.5, "ci_low": 0.4, "ci_high": 0.6})
