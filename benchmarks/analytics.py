@@ -93,6 +93,7 @@ def scores(settings: Settings) -> dict[str, float]:
     warehouse = Warehouse.of(settings)
     with duckdb.connect(":memory:eve") as connection:
         connection.execute("SET preserve_insertion_order = false; SET memory_limit = '1500MB'")
+        connection.execute("SET parquet_metadata_cache = true")  # a publication reads tables, whose metadata it has
         connection.execute("ATTACH ':memory:' AS publication; USE publication")
         for schema in ("raw", "staging", "intermediate", "marts", "seeds"):
             connection.execute(f"CREATE SCHEMA {schema}")

@@ -156,12 +156,10 @@ def open_vocabulary(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMix
         channel("model:N", title=None, scale=alt.Scale(domain=models, range=list(look)))
         for channel, look in zip((alt.Color, alt.Shape, alt.StrokeDash), looks, strict=True)
     )
-    default = alt.Chart(rows.filter("is_default").head(1)).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="threshold:Q")
+    x = alt.X("threshold:Q", title="threshold of similarity", scale=alt.Scale(domain=[0.3, 0.9], nice=False), axis=alt.Axis(tickCount=4))
+    default = alt.Chart(rows.filter("is_default").head(1)).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x)
     panels = []
     for column, title in (("fine_grained_rate", "read as a label"), ("weighted_f1", "weighted F1")):
-        x = alt.X(
-            "threshold:Q", title="threshold of similarity", scale=alt.Scale(domain=[0.3, 0.9], nice=False), axis=alt.Axis(tickCount=4)
-        )
         y = alt.Y(f"{column}:Q", title=title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=4, format=".2f"))
         base = alt.Chart(rows).encode(x, y, colour)
         points = base.mark_point(filled=True, size=45, opacity=1).encode(shape=shape)

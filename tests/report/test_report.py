@@ -183,7 +183,7 @@ def test_a_figure_is_told_in_words(page, published):
 
 def test_words_that_are_no_label_are_shown(page):
     assert "Words that are no label" in page.words
-    assert page.words.count(HOSTILE.lower()) == 2  # one line a model
+    assert page.words.count(HOSTILE.lower()) == 4  # the id and the word of each model
 
 
 def test_readers_of_the_replies_are_in_the_provenance(page):
