@@ -12,9 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -33,6 +36,7 @@ from eve_pipeline.warehouse.tables import write_table
 MODELS, DATASETS, PROMPTS = 7, 5, 9
 LABELS = ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness")
 ROUNDS, SAMPLED_CELLS = 3, 6
+DBT_THREADS = 2  # as in dbt_like_models/profiles.yml
 RIGHT, REFUSED = 0.5, 0.02
 MAX_SLOWER, MAX_MB, MAX_INTERVAL_S = 3.0, 2048, 15.0
 SCORED = (
@@ -89,6 +93,7 @@ def scores(settings: Settings) -> dict[str, float]:
     warehouse = Warehouse.of(settings)
     with duckdb.connect(":memory:eve") as connection:
         connection.execute("SET preserve_insertion_order = false; SET memory_limit = '1500MB'")
+        connection.execute("SET parquet_metadata_cache = true")  # a publication reads tables, whose metadata it has
         connection.execute("ATTACH ':memory:' AS publication; USE publication")
         for schema in ("raw", "staging", "intermediate", "marts", "seeds"):
             connection.execute(f"CREATE SCHEMA {schema}")
@@ -100,16 +105,35 @@ def scores(settings: Settings) -> dict[str, float]:
         connection.register("empty_intervals", empty)
         connection.execute("CREATE TABLE intermediate.intervals AS FROM empty_intervals")
         models = json.loads((settings.home / "models.json").read_text())
-        for name in ("stg_answers", "stg_images"):
+        for name in ("stg_answers_ever", "stg_answers", "stg_images"):
             connection.execute(f"CREATE VIEW staging.{name} AS {models[name]['sql']}")
         connection.execute(f"CREATE TABLE seeds.affect_schemes AS FROM read_csv('{models['affect_schemes']['sql']}')")
         started = time.perf_counter()
-        for name in SCORED:
-            connection.execute(f"CREATE TABLE {models[name]['schema']}.{name} AS {models[name]['sql']}")
+        build(models, connection)
         seconds = time.perf_counter() - started
         n_scored = connection.sql("select sum(n) from intermediate.confusion_counts").fetchall()[0][0]
         print(n_scored, file=sys.stderr)
     return {"seconds": seconds}
+
+
+def build(models: dict[str, dict[str, Any]], connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables as dbt does: `threads` of them at once, each as soon as those are there that it reads."""
+
+    def create(name: str) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("USE publication")
+            cursor.execute(f"CREATE TABLE {models[name]['schema']}.{name} AS {models[name]['sql']}")
+        return name
+
+    waiting = TopologicalSorter({name: [before for before in models[name]["reads"] if before in SCORED] for name in SCORED})
+    waiting.prepare()
+    with ThreadPoolExecutor(DBT_THREADS) as threads:
+        running: set[Future[str]] = set()
+        while waiting.is_active():
+            running |= {threads.submit(create, name) for name in waiting.get_ready()}
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for finished in done:
+                waiting.done(finished.result())
 
 
 def bare(settings: Settings) -> dict[str, float]:
@@ -182,9 +206,10 @@ def compile_models(settings: Settings) -> None:
         catalog = building.database.stem
         nodes = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] in {"model", "seed"}}
         found = {}
-        for name in ("stg_answers", "stg_images", *SCORED):
+        for name in ("stg_answers_ever", "stg_answers", "stg_images", *SCORED):
             text = (Path(building.target) / "compiled" / "eve" / nodes[name]["original_file_path"]).read_text()
-            found[name] = {"schema": nodes[name]["schema"], "sql": text.replace(f'"{catalog}".', "")}
+            reads = [parent.rpartition(".")[2] for parent in nodes[name]["depends_on"]["nodes"]]
+            found[name] = {"schema": nodes[name]["schema"], "sql": text.replace(f'"{catalog}".', ""), "reads": reads}
     found["affect_schemes"] = {"schema": "seeds", "sql": str(settings.dbt_project / "seeds" / "affect_schemes.csv")}
     (settings.home / "models.json").write_text(json.dumps(found))
 
@@ -222,12 +247,9 @@ def write_cell(names: pl.Series, truth: np.ndarray, cell: dict[str, str], wareho
         **{name: pl.lit(value) for name, value in fixed.items()},
     )
     write_table(answers.drop("refused"), "answers", warehouse.file("answers", cell["model"], f"{cell['subset']}.{cell['prompt']}"))
-    texts = dict.fromkeys(("model_id", "model_revision", "prompt_revision", "answer_key", "rendered_prompt", "parameters"), "x")
-    row = (
-        cell
-        | texts
-        | {"config_digest": digest, "key_version": 1, "is_open": False, "is_current": True, "labels": LABELS, "label_order": LABELS}
-    )
+    texts = dict.fromkeys(("model_id", "model_revision", "prompt_revision", "answer_key", "rendered_prompt"), "x")
+    asked = {"config_digest": digest, "parameters": "{}", "key_version": 1, "labels": LABELS, "label_order": LABELS}
+    row = cell | texts | asked | {"is_open": False, "is_current": True}
     write_table(pl.DataFrame([row]), "configs", warehouse.file("configs", cell["model"], f"{cell['subset']}.{cell['prompt']}"))
 
 

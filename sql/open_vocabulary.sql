@@ -5,6 +5,7 @@ select
     subset,
     threshold,
     n_items,
+    n,
     n_matched_by_string,
     n_matched_by_embedding,
     n_generic,

@@ -14,11 +14,12 @@ from eve_pipeline.terminal import explained
 def report(
     output: Annotated[Path | None, typer.Option(help="File to write; by default report.html in EVE_HOME.")] = None,
     prompt: Annotated[str, typer.Option(help="Prompt of the leaderboard.")] = "simple",
+    subset: Annotated[list[str] | None, typer.Option(help="Subset to show; again for more. By default all.")] = None,
 ) -> None:
     """Write the results as one HTML file, to read, print and send."""
-    from eve_pipeline.report.writing import write_report
+    from eve_pipeline.report.writing import Shows, write_report
     from eve_pipeline.warehouse.paths import Warehouse
 
     warehouse = Warehouse.of(Settings())
-    file = write_report(warehouse.database, output or warehouse.report, prompt)
+    file = write_report(warehouse.database, output or warehouse.report, Shows(prompt, subset or ()))
     Console().print(f"Wrote {file}", highlight=False, soft_wrap=True)

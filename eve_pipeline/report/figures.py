@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from eve_pipeline.report.style import BLUE, FAINT, GREEN, GRID, INK, ORANGE, PAPER, PURPLE, SERIES, SHAPES, SKY, YELLOW
+from eve_pipeline.report.style import BLUE, FAINT, GREEN, GRID, INK, ORANGE, PAPER, PURPLE, SKY, YELLOW, series_look
 
 if TYPE_CHECKING:
     import altair as alt
@@ -151,18 +151,19 @@ def open_vocabulary(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMix
     import altair as alt
 
     models = sorted(set(whole["model"]))
-    colour = alt.Color("model:N", title=None, scale=alt.Scale(domain=models, range=SERIES[: len(models)]))
-    shape = alt.Shape("model:N", title=None, scale=alt.Scale(domain=models, range=SHAPES[: len(models)]))
-    default = alt.Chart(rows.filter("is_default").head(1)).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="threshold:Q")
+    looks = zip(*(series_look(number) for number in range(len(models))), strict=True)
+    colour, shape, dash = (
+        channel("model:N", title=None, scale=alt.Scale(domain=models, range=list(look)))
+        for channel, look in zip((alt.Color, alt.Shape, alt.StrokeDash), looks, strict=True)
+    )
+    x = alt.X("threshold:Q", title="threshold of similarity", scale=alt.Scale(domain=[0.3, 0.9], nice=False), axis=alt.Axis(tickCount=4))
+    default = alt.Chart(rows.filter("is_default").head(1)).mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x)
     panels = []
     for column, title in (("fine_grained_rate", "read as a label"), ("weighted_f1", "weighted F1")):
-        x = alt.X(
-            "threshold:Q", title="threshold of similarity", scale=alt.Scale(domain=[0.3, 0.9], nice=False), axis=alt.Axis(tickCount=4)
-        )
         y = alt.Y(f"{column}:Q", title=title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=4, format=".2f"))
         base = alt.Chart(rows).encode(x, y, colour)
         points = base.mark_point(filled=True, size=45, opacity=1).encode(shape=shape)
-        panels.append(alt.layer(default, base.mark_line(strokeWidth=1.5), points).properties(width=WIDTH, height=110))
+        panels.append(alt.layer(default, base.mark_line(strokeWidth=1.5).encode(dash), points).properties(width=WIDTH, height=110))
     return alt.vconcat(*panels, spacing=12)
 
 

@@ -31,6 +31,8 @@ class Section(BaseModel):
     figure: str | None = None
     parts: tuple[str, ...] = ()
     figured: str = "true"
+    tells: str = ""
+    told: str = "true"
     summary: bool = False
 
     @field_validator("figure")

@@ -53,8 +53,9 @@ def _is_outdated(cell: Cell, warehouse: Warehouse, embedder: Embedder) -> bool:
         return True
     configs = read_table("configs", [warehouse.file("configs", cell.model, cell.task)])
     versions = configs.select("config_digest", "is_open", version=parser_versions(configs, embedder))
-    read = read_table("answers", [answers]).select("config_digest", "parser_version").unique().join(versions, on="config_digest")
-    return not read.filter(pl.col("parser_version") != pl.col("version")).is_empty()
+    read = read_table("answers", [answers]).select("config_digest", "parser_version").unique()
+    compared = read.join(versions, on="config_digest", how="left")
+    return not compared.filter(pl.col("parser_version").ne_missing(pl.col("version"))).is_empty()
 
 
 def _newest_part_ns(cell: Cell, warehouse: Warehouse) -> int:

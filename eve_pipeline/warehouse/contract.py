@@ -4,6 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import duckdb
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
@@ -31,7 +32,10 @@ def _polars_type(sql_type: str) -> pl.DataType:
 
 
 class Column(BaseModel):
-    """One column: its DuckDB type, whether it may be NULL, its unit and what it means."""
+    """One column: its DuckDB type, whether it may be NULL, its unit and what it means.
+
+    `derived` is an SQL expression of the other columns: every write computes it, and so does whoever reads files that lack it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,6 +43,7 @@ class Column(BaseModel):
     meaning: str
     nullable: bool = False
     unit: str | None = None
+    derived: str | None = None
 
     @property
     def dtype(self) -> pl.DataType:
@@ -76,7 +81,7 @@ class Contract(BaseModel):
             raise self._broken(f"columns absent: {absent or 'none'}, unknown: {unknown or 'none'}")
         try:
             full = frame.with_columns(pl.lit(None).alias(name) for name in self.columns if name not in frame.columns)
-            conformed = full.select(pl.col(name).cast(dtype) for name, dtype in self.polars_schema.items())
+            conformed = self._with_derived(full.select(pl.col(name).cast(dtype) for name, dtype in self.polars_schema.items()))
         except pl.exceptions.PolarsError as error:
             raise self._broken(str(error)) from error
         nulls = [name for name, column in self.columns.items() if not column.nullable and conformed[name].has_nulls()]
@@ -86,6 +91,13 @@ class Contract(BaseModel):
             repeated = conformed.filter(conformed.select(self.key).is_duplicated()).select(self.key).row(0)
             raise self._broken(f"rows repeat the key {self.key}, first {repeated}")
         return conformed
+
+    def _with_derived(self, frame: pl.DataFrame) -> pl.DataFrame:
+        columns = [f'{column.derived} AS "{name}"' for name, column in self.columns.items() if column.derived]
+        if not columns:
+            return frame
+        with duckdb.connect() as connection:
+            return frame.with_columns(connection.from_arrow(frame.to_arrow()).project(", ".join(columns)).pl())
 
     def _broken(self, problem: str) -> EveError:
         return EveError(

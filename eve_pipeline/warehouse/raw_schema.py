@@ -15,7 +15,7 @@ READ_FIRST = "answers"  # others write meanwhile: what an answer was read in is 
 
 
 def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> list[Path]:
-    """Create and describe `raw.<table>` for every contract; columns that older files lack are NULL, no files give no rows.
+    """Create and describe `raw.<table>` for every contract; columns that older files lack are derived or NULL, no files give no rows.
 
     Returns:
         the parts of `responses` that the published view reads.
@@ -56,7 +56,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, contract: Contract, versions: M
 
 
 def _with_all_columns(relation: duckdb.DuckDBPyRelation, contract: Contract) -> duckdb.DuckDBPyRelation:
-    values = {name: f'"{name}"' if name in relation.columns else "NULL" for name in contract.columns}
+    values = {name: f'"{name}"' if name in relation.columns else column.derived or "NULL" for name, column in contract.columns.items()}
     columns = (f'{values[name]}::{column.type} AS "{name}"' for name, column in contract.columns.items())
     return relation.set_alias(contract.table).project(", ".join(columns))
 

@@ -1,5 +1,7 @@
 """The report: whole, self-contained, honest about what is missing, and true to the database."""
 
+import os
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from eve_pipeline.errors import EveError
 from eve_pipeline.report import figures
 from eve_pipeline.report.sections import FILE, sections
-from eve_pipeline.report.writing import code, show_section, shown, summary_pictures, write_report
+from eve_pipeline.report.style import series_look
+from eve_pipeline.report.writing import Shows, code, show_section, shown, summary_pictures, told, write_report
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
@@ -61,8 +64,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
                 parser_version=pl.lit("1"), is_current=pl.lit(value=True), **{name: pl.lit(key) for name, key in cell.items()},
             )  # fmt: skip
             if (model, prompt) == ("two", "simple"):
+                failed = pl.col("image_id") == "001"
                 answers = answers.with_columns(
-                    pl.when(pl.col("image_id") == "001").then(pl.lit("error")).otherwise("status").alias("status")
+                    pl.when(failed).then(pl.lit("error")).otherwise("status").alias("status"), pl.when(~failed).then("label").alias("label")
                 )
             if prompt == "open":
                 odd = pl.col("image_id").is_in(["003", "004"])
@@ -161,8 +165,56 @@ def test_a_stacked_bar_is_in_the_order_of_its_legend():
 
 
 def test_tables_show_what_is_not_known_and_what_is_tiny():
-    values = (None, True, 0.12345, 0.0001, 0.0, 12345, "x")
-    assert [shown(value) for value in values] == ["-", "yes", "0.123", "< 0.001", "0.000", "12,345", "x"]
+    values = (None, True, 0.12345, 0.0001, 0.0, -0.0, -0.0001, -0.5, 12345, "x")
+    assert [shown(value) for value in values] == ["-", "yes", "0.123", "< 0.001", "0.000", "0.000", "> -0.001", "-0.500", "12,345", "x"]
+
+
+def test_a_figure_is_told_in_words(page, published):
+    with duckdb.connect(Warehouse.of(published).database.resolve(), read_only=True) as connection:
+        [figure] = show_section(sections()[0], connection, Shows()).figures
+        [(best, low, high)] = connection.sql(
+            "select weighted_f1, ci_low, ci_high from marts.weighted_f1 where prompt = 'simple' and model = 'one' and scoring = 'strict'"
+        ).fetchall()
+    assert f"one {best:.3f} ({low:.3f} to {high:.3f})" in figure.alternative
+    assert all(section.tells for section in sections() if section.figure)
+    many = pl.DataFrame({"model": [f"m{number}" for number in range(20)], "weighted_f1": 0.5, "ci_low": 0.4, "ci_high": 0.6})
+    assert told(sections()[0], many).endswith("m11 0.500 (0.400 to 0.600); and 8 more in the table below")
+
+
+def test_words_that_are_no_label_are_shown(page):
+    assert "Words that are no label" in page.words
+    assert page.words.count(HOSTILE.lower()) == 4  # the id and the word of each model
+
+
+def test_readers_of_the_replies_are_in_the_provenance(page):
+    assert "Readers of the replies" in page.words
+
+
+def test_a_prompt_or_subset_that_has_no_cell_is_an_error(published, tmp_path):
+    for shows, problem in ((Shows("nonsense"), "No cell has prompt nonsense"), (Shows(subsets=["d", "e"]), "No cell has subset e")):
+        with pytest.raises(EveError, match=problem) as error:
+            write_report(Warehouse.of(published).database, tmp_path / "report.html", shows)
+        assert error.value.hint.startswith("Published are: ")
+
+
+def test_only_the_subsets_that_are_asked_for_are_shown(published):
+    section = next(section for section in sections() if section.title == "Confusion matrices")
+    with duckdb.connect(Warehouse.of(published).database.resolve(), read_only=True) as connection:
+        assert show_section(section, connection, Shows(subsets=["d"])).table.height
+        assert show_section(section, connection, Shows(subsets=["other"])).table.is_empty()
+
+
+def test_a_publication_in_another_folder_is_dated_by_its_file(published, tmp_path):
+    copy = tmp_path / "copied" / "eve.duckdb"
+    copy.parent.mkdir()
+    shutil.copy(Warehouse.of(published).database.resolve(), copy)
+    os.utime(copy, (0, 0))
+    assert "1970-01-01 00:00 UTC" in " ".join(Page(write_report(copy, tmp_path / "report.html")).words)
+
+
+def test_series_look_different():
+    looks = [series_look(number) for number in range(28)]
+    assert len({(colour, shape) for colour, shape, _ in looks}) == len({(colour, tuple(dash)) for colour, _, dash in looks}) == 28
 
 
 def test_code_is_marked_and_the_rest_escaped():
@@ -177,7 +229,7 @@ def test_sections_are_listed_in_a_file_that_refuses_what_cannot_be_drawn():
 
 def test_a_section_binds_the_prompt(published):
     with duckdb.connect(Warehouse.of(published).database.resolve(), read_only=True) as connection:
-        leaderboard = show_section(sections()[0], connection, "open")
+        leaderboard = show_section(sections()[0], connection, Shows("open"))
     assert "under the prompt open" in leaderboard.caption
     assert [figure.heading for figure in leaderboard.figures] == ["d"]
     assert leaderboard.table["model"].sort().to_list() == ["one", "two"]
@@ -187,3 +239,12 @@ def test_the_summary_is_of_pictures(published):
     pictures = summary_pictures(Warehouse.of(published).database)
     assert {"Leaderboard", "Prompt sensitivity", "Error categories"} <= set(pictures)
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
+    assert all(len(picture) < 100_000 for picture in pictures.values())
+
+
+def test_a_picture_of_the_summary_holds_a_few_parts(published, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("eve_pipeline.report.writing.png", lambda chart: drawn.append(len(chart.concat)) or b"")
+    monkeypatch.setattr("eve_pipeline.report.writing.MOST_CHARTS", 1)
+    summary_pictures(Warehouse.of(published).database)
+    assert set(drawn) == {1}

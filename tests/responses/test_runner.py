@@ -201,6 +201,10 @@ def test_cells_whose_answers_are_outdated_are_read_again(prepared: Settings):
     assert answer_outdated_cells(prepared) == []
     write_table(read_table("answers", [answers]).with_columns(parser_version=pl.lit("0")), "answers", answers)
     assert answer_outdated_cells(prepared) == [CELL]
+    of_a_config_that_is_gone = read_table("answers", [answers]).with_columns(config_digest=pl.lit("gone"))
+    write_table(of_a_config_that_is_gone, "answers", answers)
+    assert answer_outdated_cells(prepared) == [CELL]
+    assert "gone" not in read_table("answers", [answers])["config_digest"]
     later = time.time() + 60
     os.utime(warehouse.files("responses")[0], (later, later))
     assert answer_outdated_cells(prepared) == [CELL]

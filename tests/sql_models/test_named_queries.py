@@ -279,7 +279,16 @@ def test_open_words_come_with_their_nearest_label(tmp_path: Path) -> None:
 
 
 def test_open_vocabulary_runs_through_the_thresholds(tmp_path: Path) -> None:
-    row = {"model": "m", "dataset": "s", "subset": "s", "prompt": "no_labels", "n_items": 10, "n_matched_by_string": 4, "n_generic": 1}
+    row = {
+        "model": "m",
+        "dataset": "s",
+        "subset": "s",
+        "prompt": "no_labels",
+        "n_items": 10,
+        "n": 10,
+        "n_matched_by_string": 4,
+        "n_generic": 1,
+    }
     rows = [
         row | {"threshold": threshold, "n_matched_by_embedding": n, "n_unmatched": 5 - n, "fine_grained_rate": (4 + n) / 10}
         for threshold, n in ((0.6, 1), (0.4, 3), (0.5, 2))

@@ -75,9 +75,8 @@ def rows(tmp_path_factory: pytest.TempPathFactory, answers: pl.DataFrame, images
 def test_every_threshold_equals_scikit_learn(rows, answers, images):
     sweep = rows("open_vocabulary").sort("threshold")
     assert sweep["threshold"].to_list() == pytest.approx(np.arange(0.3, 0.91, 0.05))
-    scored = answers.join(images.select("image_id", truth="label"), on="image_id").filter(
-        pl.col("truth").is_not_null(), pl.col("status") != "error"
-    )
+    labelled = answers.join(images.select("image_id", truth="label"), on="image_id").filter(pl.col("truth").is_not_null())
+    scored = labelled.filter(pl.col("status") != "error")
     for row in sweep.rows(named=True):
         near = (pl.col("match") == "embedding") & (pl.col("similarity") >= row["threshold"])
         said = scored.select(
@@ -88,7 +87,7 @@ def test_every_threshold_equals_scikit_learn(rows, answers, images):
         assert row["macro_f1"] == pytest.approx(f1_score(truth, said, labels=LABELS, average="macro", zero_division=0), abs=1e-9)
         assert row["accuracy"] == pytest.approx(accuracy_score(truth, said))
         assert row["fine_grained_rate"] == pytest.approx((said != "__none__").mean())
-        assert row["n_items"] == scored.height
+        assert (row["n_items"], row["n"]) == (labelled.height, scored.height)
         assert row["n_generic"] == (scored["raw_label"] == "Happy").sum()
 
 
@@ -97,7 +96,11 @@ def test_the_default_threshold_is_what_is_published(rows):
     (strict,) = rows("weighted_f1").filter(scoring="strict").rows(named=True)
     assert default["threshold"] == pytest.approx(0.6)
     assert default["weighted_f1"] == pytest.approx(strict["weighted_f1"])
-    assert (default["n_items"], default["n_matched_by_string"] + default["n_matched_by_embedding"]) == (strict["n"], strict["n_answered"])
+    assert (default["n_items"], default["n"], default["n_matched_by_string"] + default["n_matched_by_embedding"]) == (
+        strict["n_items"],
+        strict["n"],
+        strict["n_answered"],
+    )
 
 
 def test_words_are_counted_with_what_they_are_near_to(rows, answers):

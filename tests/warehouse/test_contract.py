@@ -1,5 +1,7 @@
 """Contracts: what they say of types, and what `conform` lets through."""
 
+from hashlib import md5
+
 import duckdb
 import polars as pl
 import pytest
@@ -78,6 +80,17 @@ def test_rows_may_repeat_without_a_key() -> None:
 def test_narrower_types_are_widened() -> None:
     frame = pl.DataFrame({"key": ["a"], "number": [1]}, schema_overrides={"number": pl.Int8})
     assert CONTRACT.conform(frame).schema == CONTRACT.polars_schema
+
+
+@given(st.text(max_size=5), st.text(max_size=5))
+def test_derived_columns_are_computed_at_every_write_whatever_a_frame_says(dataset: str, image_id: str) -> None:
+    rows = pl.DataFrame({"dataset": ["other", dataset], "image_id": ["x", image_id], "image_key": [1, 2]})
+    columns = {name: contracts()["images"].columns[name] for name in rows.columns}
+    derived = Contract(table="things", version=1, meaning="A thing.", key=(), columns=columns).conform(rows)
+    lower = int.from_bytes(md5(f"{dataset}/{image_id}".encode(), usedforsecurity=False).digest()[8:], "little")
+    assert derived["image_key"][1] == lower >> 1
+    assert derived.drop("image_key").equals(rows.drop("image_key"))
+    assert contracts()["images"].columns["image_key"].derived == contracts()["answers"].columns["image_key"].derived
 
 
 @pytest.mark.parametrize(

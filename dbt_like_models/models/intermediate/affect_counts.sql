@@ -6,6 +6,12 @@ confusion_counts as (
 
 ),
 
+cells as (
+
+    select * from {{ ref('cells') }}
+
+),
+
 affect_schemes as (
 
     select * from {{ ref('affect_schemes') }}
@@ -21,10 +27,7 @@ schemes as (
 with_affect as (
 
     select
-        confusion_counts.model,
-        confusion_counts.dataset,
-        confusion_counts.subset,
-        confusion_counts.prompt,
+        cells.cell,
         schemes.scheme,
         confusion_counts.truth,
         confusion_counts.status,
@@ -41,6 +44,7 @@ with_affect as (
         predictions.arousal as predicted_arousal,
         confusion_counts.n
     from confusion_counts
+    inner join cells using (model, dataset, subset, prompt)
     cross join schemes
     left join affect_schemes as truths
         on schemes.scheme = truths.scheme and lower(confusion_counts.truth) = lower(truths.emotion)

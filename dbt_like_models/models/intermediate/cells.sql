@@ -4,13 +4,22 @@ confusion_counts as (
 
     select * from {{ ref('confusion_counts') }}
 
+),
+
+cells as (
+
+    select
+        model,
+        dataset,
+        subset,
+        prompt,
+        not bool_or({{ is_failure('status') }}) as is_complete
+    from confusion_counts
+    group by all
+
 )
 
 select
-    model,
-    dataset,
-    subset,
-    prompt,
-    not bool_or({{ is_failure('status') }}) as is_complete
-from confusion_counts
-group by all
+    row_number() over (order by model, dataset, subset, prompt) as cell,
+    *
+from cells

@@ -26,7 +26,7 @@ scored as (
 
 classes as (
 
-    {{ class_counts('scored', ['model', 'dataset', 'subset', 'prompt', 'scheme', 'dimension', 'scoring']) }}
+    {{ class_counts('scored', ['cell', 'scheme', 'dimension', 'scoring']) }}
 
 ),
 

@@ -12,7 +12,7 @@ images as (
 
 ),
 
--- Millions of answers are grouped by one small number faster than by three strings.
+-- Millions of answers are joined by one number and grouped by another: names take twice as long.
 truths as (
 
     select
@@ -24,6 +24,7 @@ truths as (
             rating_sentiment,
             rating_arousal
         from images
+        where coalesce(label, rating_sentiment, rating_arousal) is not null
     ) as distinct_truths
 
 ),
@@ -31,8 +32,7 @@ truths as (
 numbered as (
 
     select
-        images.dataset,
-        images.image_id,
+        images.image_key,
         truths.truth_number
     from images
     inner join truths
@@ -43,6 +43,7 @@ numbered as (
 
 ),
 
+-- An image without label and rating has no number, like one that is gone.
 counted as (
 
     select
@@ -55,7 +56,7 @@ counted as (
         answers.label as predicted,
         count(*) as n
     from answers
-    left join numbered using (dataset, image_id)
+    left join numbered using (image_key)
     group by all
 
 )
@@ -70,7 +71,6 @@ select
     truths.rating_arousal,
     counted.status,
     counted.predicted,
-    sum(counted.n)::bigint as n
+    counted.n
 from counted
 left join truths using (truth_number)
-group by all

@@ -22,10 +22,7 @@ scorings as (
 items as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         dimension,
         sum(n)::bigint as n_items,
@@ -39,10 +36,7 @@ items as (
 averages as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         dimension,
         scoring,
@@ -59,10 +53,7 @@ averages as (
 final as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         dimension,
         scoring,
@@ -77,7 +68,7 @@ final as (
         averages.accuracy
     from items
     cross join scorings
-    left join averages using (model, dataset, subset, prompt, scheme, dimension, scoring)
+    left join averages using (cell, scheme, dimension, scoring)
 
 )
 

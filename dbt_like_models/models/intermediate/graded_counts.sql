@@ -6,6 +6,12 @@ confusion_counts as (
 
 ),
 
+cells as (
+
+    select * from {{ ref('cells') }}
+
+),
+
 affect_counts as (
 
     select * from {{ ref('affect_counts') }}
@@ -15,10 +21,7 @@ affect_counts as (
 emotions as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         'labels' as scheme,
         'emotion' as dimension,
         status,
@@ -26,6 +29,7 @@ emotions as (
         predicted,
         n
     from confusion_counts
+    inner join cells using (model, dataset, subset, prompt)
     where truth is not null
 
 ),
@@ -33,10 +37,7 @@ emotions as (
 sentiments as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         'sentiment' as dimension,
         status,
@@ -51,10 +52,7 @@ sentiments as (
 arousals as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         'arousal' as dimension,
         status,
@@ -79,10 +77,7 @@ graded as (
 final as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         dimension,
         status,

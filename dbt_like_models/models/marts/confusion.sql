@@ -15,10 +15,7 @@ cells as (
 pairs as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         truth,
         predicted,
         sum(n)::bigint as n
@@ -36,7 +33,7 @@ select
     truth,
     predicted,
     n,
-    n / sum(n) over (partition by model, dataset, subset, prompt, truth) as share_of_truth,
+    n / sum(n) over (partition by cell, truth) as share_of_truth,
     is_complete
 from pairs
-inner join cells using (model, dataset, subset, prompt)
+inner join cells using (cell)

@@ -15,21 +15,18 @@ categories as (
 
 cells as (
 
-    select distinct model, dataset, subset, prompt, scheme, is_complete
-    from affect_counts
-    inner join {{ ref('cells') }} using (model, dataset, subset, prompt)
+    select * from {{ ref('cells') }}
 
 ),
 
-wrong_answers as (
+-- What is right or no answer has no category.
+sorted as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         case
+            when status <> 'ok' or predicted = truth then null
             when coalesce(truth_sentiment, 'none') = 'none' then 'undetermined'
             when coalesce(predicted_sentiment, 'none') = 'none' then 'undetermined'
             when truth_sentiment <> predicted_sentiment then 'I'
@@ -38,7 +35,6 @@ wrong_answers as (
         end as category,
         sum(n) as n
     from affect_counts
-    where status = 'ok' and predicted <> truth
     group by all
 
 ),
@@ -46,17 +42,13 @@ wrong_answers as (
 counts as (
 
     select
-        model,
-        dataset,
-        subset,
-        prompt,
+        cell,
         scheme,
         category,
-        cells.is_complete,
-        coalesce(wrong_answers.n, 0)::bigint as n
-    from cells
+        coalesce(sorted.n, 0)::bigint as n
+    from (select distinct cell, scheme from sorted) as scored
     cross join categories
-    left join wrong_answers using (model, dataset, subset, prompt, scheme, category)
+    left join sorted using (cell, scheme, category)
 
 )
 
@@ -68,6 +60,7 @@ select
     scheme,
     category,
     n,
-    n / nullif(sum(n) over (partition by model, dataset, subset, prompt, scheme), 0) as share,
+    n / nullif(sum(n) over (partition by cell, scheme), 0) as share,
     is_complete
 from counts
+inner join cells using (cell)

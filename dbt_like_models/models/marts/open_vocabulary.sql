@@ -22,11 +22,19 @@ decided as (
             when may_match and similarity >= threshold then nearest_label
         end as predicted,
         status = 'ok' as is_string,
+        {{ is_failure('status') }} as is_failure,
         is_generic,
         n
     from {{ ref('open_answers') }}
     cross join thresholds
-    where truth is not null and not {{ is_failure('status') }}
+    where truth is not null
+
+),
+
+scored as (
+
+    select * from decided
+    where not is_failure
 
 ),
 
@@ -39,10 +47,11 @@ items as (
         prompt,
         threshold,
         sum(n)::bigint as n_items,
+        coalesce(sum(n) filter (where not is_failure), 0)::bigint as n,
         coalesce(sum(n) filter (where is_string), 0)::bigint as n_matched_by_string,
         coalesce(sum(n) filter (where is_generic), 0)::bigint as n_generic,
         coalesce(sum(n) filter (where predicted is not null and not is_string), 0)::bigint as n_matched_by_embedding,
-        coalesce(sum(n) filter (where predicted is null and not is_generic), 0)::bigint as n_unmatched
+        coalesce(sum(n) filter (where predicted is null and not is_generic and not is_failure), 0)::bigint as n_unmatched
     from decided
     group by all
 
@@ -50,7 +59,7 @@ items as (
 
 classes as (
 
-    {{ class_counts('decided', ['model', 'dataset', 'subset', 'prompt', 'threshold']) }}
+    {{ class_counts('scored', ['model', 'dataset', 'subset', 'prompt', 'threshold']) }}
     having sum(support) > 0
 
 ),
@@ -84,16 +93,17 @@ select
     prompt,
     threshold,
     n_items,
+    n,
     n_matched_by_string,
     n_generic,
     n_matched_by_embedding,
     n_unmatched,
-    (n_matched_by_string + n_matched_by_embedding) / n_items as fine_grained_rate,
+    (n_matched_by_string + n_matched_by_embedding) / nullif(n, 0) as fine_grained_rate,
     weighted_f1,
     macro_f1,
     accuracy,
     threshold = {{ var('open_vocabulary_threshold') }} as is_default,
     is_complete
 from items
-inner join averages using (model, dataset, subset, prompt, threshold)
+left join averages using (model, dataset, subset, prompt, threshold)
 inner join cells using (model, dataset, subset, prompt)

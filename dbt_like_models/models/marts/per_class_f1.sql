@@ -26,5 +26,5 @@ select
     n_predicted,
     is_complete
 from class_scores
-inner join cells using (model, dataset, subset, prompt)
+inner join cells using (cell)
 where dimension = 'emotion'

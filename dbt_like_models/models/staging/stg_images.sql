@@ -21,6 +21,7 @@ final as (
     select
         dataset,
         image_id,
+        image_key,
         label,
         label_status,
         map_from_entries(votes) as votes,
