@@ -15,7 +15,9 @@ from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publication, publish
+from eve_pipeline.warehouse.raw_schema import create_raw_schema
 from eve_pipeline.warehouse.tables import write_table
+from tests.warehouse.responses import write_part
 
 ITEM = {"subset": "sample", "dataset": "sample", "selection_seed": None}
 ANSWER = {
@@ -198,3 +200,26 @@ def test_dbt_sources_are_the_contracts() -> None:
     declared = yaml.safe_load((PROJECT / "dbt_like_models/models/staging/_sources.yml").read_text())["sources"][0]["tables"]
     assert {table["name"]: table["description"] for table in declared} == {name: c.meaning for name, c in contracts().items()}
     assert all(table["config"]["meta"]["dagster"]["asset_key"] == [table["name"]] for table in declared)
+
+
+class Watched:
+    """A connection that lets a run end, with a reply of its own, while the answers are being copied."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
+        self.connection, self.warehouse = connection, warehouse
+        self.part: Path | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+    def execute(self, statement: str) -> None:
+        if statement.startswith("CREATE TABLE raw.answers"):
+            self.part = write_part(self.warehouse, "1", (1, "received", 0))
+        self.connection.execute(statement)
+
+
+def test_a_reply_that_came_while_answers_were_copied_is_published_with_them(warehouse: Warehouse):
+    with duckdb.connect() as connection:
+        watched = Watched(connection, warehouse)
+        assert create_raw_schema(watched, warehouse) == [watched.part]
+        assert connection.sql("select count(*) from raw.responses").fetchall() == [(1,)]
