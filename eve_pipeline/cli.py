@@ -9,6 +9,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from eve_pipeline.commands.app import app as explorer
 from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__d
 for command in (run, plan, publish, report, collect, compact, sql):
     app.command()(command)
 app.command("import")(import_responses)
+app.command("app")(explorer)
 app.add_typer(datasets_app, name="datasets")
 
 

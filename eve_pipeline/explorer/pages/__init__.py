@@ -1,0 +1,1 @@
+"""One file a page, which Streamlit runs as a script."""
