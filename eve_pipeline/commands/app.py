@@ -41,6 +41,7 @@ def options(port: int, address: str) -> list[str]:
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        "runner.magicEnabled": "false",
         "client.showErrorDetails": "type",
         "client.showErrorLinks": "false",
         "theme.base": str(EXPLORER / "theme.toml"),

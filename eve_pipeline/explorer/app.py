@@ -11,8 +11,15 @@ from eve_pipeline.settings import Settings
 HERE = Path(__file__).parent
 PAGES = {
     "leaderboard": "Leaderboard",
+    "model": "Model",
+    "compare": "Compare",
+    "prompts": "Prompts",
+    "images": "Images",
+    "open_answers": "Open answers",
+    "costs": "Costs",
+    "sql": "SQL",
 }
-"""Name of each file in `pages`, which is also its address. None has an icon: Streamlit would fetch it from another server."""
+"""Name of each file in `views`, which is also its address. None has an icon: Streamlit would fetch it from another server."""
 
 
 def main() -> None:
@@ -24,8 +31,9 @@ def main() -> None:
         access.ask_for_token(settings)
         return
     pages = [
-        st.Page(HERE / "pages" / f"{name}.py", title=title, url_path=name, default=name == "leaderboard") for name, title in PAGES.items()
+        st.Page(HERE / "views" / f"{name}.py", title=title, url_path=name, default=name == "leaderboard") for name, title in PAGES.items()
     ]
+    pages.append(st.Page(HERE / "views" / "image.py", title="Image", url_path="image", visibility="hidden"))
     chosen = st.navigation(pages, position="top")
     published.follow()
     try:

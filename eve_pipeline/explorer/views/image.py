@@ -1,0 +1,3 @@
+"""Image."""
+import streamlit as st
+st.title("Image")
