@@ -13,6 +13,7 @@ from eve_pipeline.commands.app import app as explorer
 from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
+from eve_pipeline.commands.gallery import gallery_app
 from eve_pipeline.commands.import_responses import import_responses
 from eve_pipeline.commands.plan import plan
 from eve_pipeline.commands.publish import publish
@@ -28,6 +29,7 @@ for command in (run, plan, publish, report, collect, compact, sql):
 app.command("import")(import_responses)
 app.command("app")(explorer)
 app.add_typer(datasets_app, name="datasets")
+app.add_typer(gallery_app, name="gallery")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ def choose(label: str, options: Sequence[str], key: str, default: str | None = N
 
     Options may be anybody's text: a select box shows them as they are. They stand in the address as they are shown.
     """
-    settle(key, options, default if default in options else options[0])
+    settle(key, options, default if default is not None and default in options else options[0])
     chosen = st.selectbox(label, options, index=None, key=key, bind="query-params")
     return chosen or options[0]
 
@@ -34,10 +34,7 @@ def search(label: str, key: str, placeholder: str = "") -> str:
 
 def settle(key: str, options: Sequence[str], default: str) -> None:
     """Put the default in the place of a value that is no option (any more), and the value in the address where another page left it out."""
-    if key in st.session_state:
-        value = st.session_state[key]
-    else:
-        value = st.query_params.get(key)
+    value = st.session_state[key] if key in st.session_state else st.query_params.get(key)
     st.session_state[key] = value if value in options else default
     if key not in st.query_params:
         st.query_params[key] = st.session_state[key]

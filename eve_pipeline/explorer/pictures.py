@@ -2,30 +2,32 @@
 
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import streamlit as st
 from PIL import Image
 
-from eve_pipeline.errors import EveError
 from eve_pipeline.datasets.registry import dataset_entry
+from eve_pipeline.errors import EveError
 from eve_pipeline.explorer import links
 from eve_pipeline.explorer.showing import plain
 from eve_pipeline.pictures import to_rgb
+from eve_pipeline.report.gallery import draw, image_file
 from eve_pipeline.settings import Settings
 
-A_PAGE, SIDE, LARGE = 24, 240, 900
+A_PAGE, SIDE, LARGE, ON_A_SHEET = 24, 240, 900, 60
 LONGEST_CAPTION = 90
 
 
-def grid(ask: Callable[[int, int], pl.DataFrame], n: int, key: str) -> None:
+def grid(ask: Callable[[int, int], pl.DataFrame], n: int, title: str, key: str = "page") -> None:
     """Show a page of images, each with its truth, what was said of it and the way to all of its replies.
 
     Args:
         ask: returns rows as `image_picks` describes them, by limit and offset.
         n: how many there are in all.
+        title: what they are, which stands above their contact sheet.
         key: name of the page's number in the address.
     """
     pages = max(1, -(-n // A_PAGE))
@@ -35,6 +37,10 @@ def grid(ask: Callable[[int, int], pl.DataFrame], n: int, key: str) -> None:
         for place, image in enumerate(images.iter_rows(named=True)):
             with st.container(gap=None, border=True, key=f"card-{key}-{place}"):
                 _card(image, f"{key}-{place}")
+    st.download_button(
+        f"Contact sheet of {'the first ' if n > ON_A_SHEET else 'these '}{min(n, ON_A_SHEET)} (JPEG)",
+        lambda: draw(ask(ON_A_SHEET, 0), title, Settings()), "contact_sheet.jpg", "image/jpeg", key=f"sheet-{key}", on_click="ignore",
+    )  # fmt: skip
 
 
 def _card(image: dict[str, Any], key: str) -> None:
@@ -58,12 +64,10 @@ def show(image: dict[str, Any], side: int = SIDE) -> None:
 def thumbnail(dataset: str, path: str, sha256: str, side: int) -> bytes | str:
     """Return a JPEG of at most `side` pixels each way, or in words why there is none."""
     try:
-        root = dataset_entry(dataset, Settings()).root(Settings())
+        file = image_file(dataset_entry(dataset, Settings()).root(Settings()), path)
     except EveError:
         return "The dataset is not known any more."
-    if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
-        return "The path leads out of the dataset's folder."
-    return _thumbnail(str(root / path), sha256, side)
+    return _thumbnail(str(file), sha256, side) if file else "The path leads out of the dataset's folder."
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)

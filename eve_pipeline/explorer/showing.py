@@ -12,12 +12,15 @@ from eve_pipeline.report.writing import shown
 
 HERE = Path(__file__).parent
 LONGEST = 2_000
-CONTROLS = {number: 0xFFFD for number in [*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]}
+CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)], 65533)
 """Control characters, and those that turn the direction of text, become visible."""
 
 
 class Column(NamedTuple):
-    """A column of a table: where it is in the rows, its heading, and how it is shown (text, number, percent, interval or bar)."""
+    """A column of a table: where it is in the rows, its heading, how it is shown (text, number, percent, bar, interval or difference).
+
+    A difference is an interval on an axis with 0 on it.
+    """
 
     name: str
     title: str
@@ -43,7 +46,7 @@ def table(rows: pl.DataFrame, columns: Sequence[Column], caption: str, mark: str
             rows=rows.to_dicts(),
             columns=columns,
             caption=caption,
-            axes={column.name: _axis(rows, column) for column in columns if column.kind in {"interval", "bar"}},
+            axes={column.name: _axis(rows, column) for column in columns if column.kind in {"interval", "difference", "bar"}},
             mark=mark if marked else None,
             is_incomplete=marked and not rows[mark or ""].fill_null(value=True).all(),
         )
@@ -55,6 +58,7 @@ def _axis(rows: pl.DataFrame, column: Column) -> tuple[float, float]:
     if column.kind == "bar":
         return 0.0, 1.0
     values = [value for name in (column.name, "ci_low", "ci_high") for value in rows[name].drop_nulls().to_list()] or [0.0, 1.0]
+    values += [0.0] if column.kind == "difference" else []
     margin = 0.04 * ((max(values) - min(values)) or 1)
     return min(values) - margin, max(values) + margin
 
@@ -62,7 +66,7 @@ def _axis(rows: pl.DataFrame, column: Column) -> tuple[float, float]:
 def frame(rows: pl.DataFrame, key: str, height: int | None = None) -> None:
     """Show a long table to scroll, sort and search in; numbers have three digits."""
     digits = {name: st.column_config.NumberColumn(format="%.3f") for name, dtype in rows.schema.items() if dtype.is_float()}
-    st.dataframe(rows, hide_index=True, column_config=digits, key=key, **({"height": height} if height else {}))
+    st.dataframe(rows, hide_index=True, column_config=digits, key=key, height=height or "auto")
 
 
 def plain(text: str | None) -> str:

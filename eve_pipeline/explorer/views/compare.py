@@ -13,7 +13,9 @@ from eve_pipeline.statistics.significance import mcnemar_exact
 MODELS = """
     select model, other_model, n_pairs, weighted_f1, other_f1, delta, ci_low, ci_high, p_value, p_holm, mcnemar_p, is_complete
     from marts.model_comparison
-    where subset = $subset and prompt = $prompt and scoring = $scoring and model = least($one, $other) and other_model = greatest($one, $other)
+    where
+        subset = $subset and prompt = $prompt and scoring = $scoring
+        and model = least($one, $other) and other_model = greatest($one, $other)
 """
 PROMPTS = """
     select prompt, baseline, n_pairs, weighted_f1, baseline_f1 as other_f1, delta, ci_low, ci_high, p_value, p_holm, mcnemar_p, is_complete
@@ -24,7 +26,8 @@ REVISIONS = """
         revision, changed, first_answer_at_before, first_answer_at, model_revision_before, model_revision, prompt_revision_before,
         prompt_revision, n_pairs, weighted_f1_before as other_f1, weighted_f1, delta, ci_low, ci_high, p_value, mcnemar_p,
         n_changed, n_flipped_right, n_flipped_wrong, is_complete
-    from marts.revision_comparison where subset = $subset and model = $model and prompt = $prompt and scoring = $scoring order by revision desc
+    from marts.revision_comparison
+    where subset = $subset and model = $model and prompt = $prompt and scoring = $scoring order by revision desc
 """
 REVISED = "select distinct model, subset, prompt from marts.revision_comparison order by all"
 KINDS = {
@@ -37,7 +40,7 @@ KINDS = {
 COLUMNS = [
     Column("what", "Difference"),
     Column("delta", "first - second", "number"),
-    Column("delta", "95 % interval", "interval"),
+    Column("delta", "95 % interval", "difference"),
     Column("weighted_f1", "F1 of the first", "number", is_minor=True),
     Column("other_f1", "F1 of the second", "number", is_minor=True),
     Column("p_value", "p (swap)", "number"),
@@ -95,7 +98,10 @@ def compare_revisions(scoring: str) -> None:
     """Compare the revisions of one cell that followed each other."""
     revised = published.rows(REVISED)
     if revised.is_empty():
-        nothing("No cell has an earlier revision.", "When a model, a prompt or its settings change and are asked again, both revisions are compared here.")
+        nothing(
+            "No cell has an earlier revision.",
+            "When a model, a prompt or its settings change and are asked again, both revisions are compared here.",
+        )
         return
     with st.container(horizontal=True):
         subset = links.choose("Images", revised["subset"].unique().sort().to_list(), "subset")
@@ -105,16 +111,29 @@ def compare_revisions(scoring: str) -> None:
         number = links.choose("Later revision", [str(value) for value in found["revision"]], "revision")
     row = found.filter(revision=int(number))
     for change in row.to_dicts():
-        st.text(plain(f"Changed: {change['changed'] or 'labels of the dataset'}. Model {change['model_revision_before']} → {change['model_revision']}; "
-                      f"prompt {change['prompt_revision_before']} → {change['prompt_revision']}."))  # fmt: skip
-        st.text(f"{change['n_changed']:,} answers changed: {change['n_flipped_right']:,} became right, {change['n_flipped_wrong']:,} wrong.")
+        st.text(f"Changed: {change['changed'] or 'labels of the dataset'}.")
+        for side in ("model", "prompt"):
+            st.text(plain(f"{side}: {change[f'{side}_revision_before']} → {change[f'{side}_revision']}"))
+        st.text(
+            f"{change['n_changed']:,} answers changed: {change['n_flipped_right']:,} became right, {change['n_flipped_wrong']:,} wrong."
+        )
     show_difference(row, f"revision {number} - revision {int(number) - 1}", scoring)
     kind = links.choose("Answers that", list(REVISION_KINDS), "change")
-    asked = {"subset": subset, "model": model, "later": f"{prompt}@{number}", "earlier": f"{prompt}@{int(number) - 1}", "kind": REVISION_KINDS[kind]}
+    asked = {
+        "subset": subset,
+        "model": model,
+        "later": f"{prompt}@{number}",
+        "earlier": f"{prompt}@{int(number) - 1}",
+        "kind": REVISION_KINDS[kind],
+    }
     n = _counted(REVISION_FLIPS, asked)
     st.text(f"{n:,} images; the reading before stands first.")
     if n:
-        pictures.grid(lambda limit, offset: published.rows(REVISION_FLIPS, **asked, limit=limit, offset=offset), n, "page")
+        pictures.grid(
+            lambda limit, offset: published.rows(REVISION_FLIPS, **asked, limit=limit, offset=offset),
+            n,
+            f"{kind}: {model}, {prompt}, revision {number} of {subset}",
+        )
 
 
 REVISION_KINDS = {"became right": "only_second", "became wrong": "only_first", "changed": "changed"}
@@ -139,20 +158,28 @@ def show_flips(sides: dict[str, Any]) -> None:
     kinds = pl.DataFrame([{"kind": kind, "n": counts[column], "share": counts[column] / counts["n"]} for kind, column in KINDS.items()])
     left, right = st.columns([3, 2], gap="large")
     with left:
-        table(kinds, [Column("kind", "Kind"), Column("share", "Share", "bar"), Column("n", "Images", "number")], "How often which side is right.")
+        table(
+            kinds,
+            [Column("kind", "Kind"), Column("share", "Share", "bar"), Column("n", "Images", "number")],
+            "How often which side is right.",
+        )
     with right:
         p_value = mcnemar_exact(counts["only_first"], counts["only_second"])
         st.text(
             f"The sides disagree about what is right in {counts['only_first'] + counts['only_second']:,} of {counts['n']:,} images: "
             f"{counts['only_first']:,} for the first, {counts['only_second']:,} for the second. "
-            f"Exact McNemar test of both being equally likely: p {'< 0.001' if p_value < SMALLEST_P else f'= {p_value:.3f}'}."  # noqa: RUF001
+            f"Exact McNemar test of both being equally likely: p {'< 0.001' if p_value < SMALLEST_P else f'= {p_value:.3f}'}."
         )
         kind = links.choose("Show images where", list(KINDS), "kind")
     asked = sides | {"kind": KINDS[kind]}
     n = counts[KINDS[kind]]
     st.text(f"{n:,} images; the answer of the first stands first.")
     if n:
-        pictures.grid(lambda limit, offset: published.rows(FLIPS, **asked, limit=limit, offset=offset), n, "page")
+        pictures.grid(
+            lambda limit, offset: published.rows(FLIPS, **asked, limit=limit, offset=offset),
+            n,
+            f"{kind}: {sides['model']}, {sides['prompt']} and {sides['other_model']}, {sides['other_prompt']}",
+        )
 
 
 SMALLEST_P = 0.001

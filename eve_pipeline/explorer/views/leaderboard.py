@@ -39,7 +39,10 @@ def page() -> None:
     asked = {"subset": subset, "prompt": prompt, "scoring": scoring}
     board = published.rows(AFFECT, **asked, dimension=level, scheme=scheme) if scheme else published.rows(EMOTION, **asked)
     if board.is_empty():
-        nothing("No image of these has a label to score.", "Choose other images; ratings alone are scored at the level of sentiment and arousal.")
+        nothing(
+            "No image of these has a label to score.",
+            "Choose other images; ratings alone are scored at the level of sentiment and arousal.",
+        )
         return
     st.text(in_words(board))
     of = "emotion" if scheme is None else f"{level} ({scheme})"
@@ -52,15 +55,20 @@ def page() -> None:
 
 def in_words(board: pl.DataFrame) -> str:
     """Return what the board says in one sentence."""
-    best, *others = board.filter(pl.col("weighted_f1").is_not_null()).to_dicts() or [None]
-    if best is None:
+    scored = board.filter(pl.col("weighted_f1").is_not_null()).to_dicts()
+    if not scored:
         return "No model has a score here."
+    best, *others = scored
     spread = "" if best["ci_low"] is None else f" (95 % interval {best['ci_low']:.3f} to {best['ci_high']:.3f})"
     lead = f"{best['model']} is first of {board.height} with {best['weighted_f1']:.3f}{spread}"
     if not others or best["ci_low"] is None or others[0]["ci_high"] is None:
         return f"{lead}."
     overlaps = [other["model"] for other in others if other["ci_high"] is not None and other["ci_high"] >= best["ci_low"]]
-    return f"{lead}; the intervals of {len(overlaps)} of the others overlap with its own." if overlaps else f"{lead}; no other interval reaches its own."
+    return (
+        f"{lead}; the intervals of {len(overlaps)} of the others overlap with its own."
+        if overlaps
+        else f"{lead}; no other interval reaches its own."
+    )
 
 
 if __name__ == "__main__":

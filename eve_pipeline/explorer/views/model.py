@@ -68,17 +68,19 @@ def show_scores(cell: dict[str, str], scoring: str, scheme: str) -> None:
     with st.container(horizontal=True):
         for row in score:
             mark = "" if row["is_complete"] else " †"
-            st.metric(f"Weighted F1{mark}", number(row["weighted_f1"]), interval(row), delta_color="off", delta_arrow="off", width="content")
-            st.metric("Macro F1", number(row["macro_f1"]), width="content")
-            st.metric("Accuracy", number(row["accuracy"]), width="content")
-            st.metric("Answered", f"{row['n_answered']:,} of {row['n_items']:,}", width="content")
+            figure(f"Weighted F1{mark}", number(row["weighted_f1"]), interval(row))
+            figure("Macro F1", number(row["macro_f1"]))
+            figure("Accuracy", number(row["accuracy"]))
+            figure("Answered", f"{row['n_answered']:,} of {row['n_items']:,}")
         for row in bias:
-            st.metric(
-                "Sentiment bias", number(row["sentiment_bias"], "+.3f"), interval(row), delta_color="off", delta_arrow="off", width="content",
-                help="Above 0 the model sees things too brightly, below 0 too darkly.",
-            )  # fmt: skip
+            figure("Sentiment bias", number(row["sentiment_bias"], "+.3f"), interval(row), "Above 0: too bright. Below 0: too dark.")
     if any(not row["is_complete"] for row in score):
         st.text("† incomplete: some items have an error or no response yet, so that the figures may still change.")
+
+
+def figure(name: str, value: str, spread: str | None = None, meaning: str | None = None) -> None:
+    """Show one figure with its interval."""
+    st.metric(name, value, spread, delta_color="off", delta_arrow="off", width="content", help=meaning)
 
 
 def number(value: float | None, form: str = ".3f") -> str:
@@ -135,7 +137,11 @@ def show_images(cell: dict[str, str], truth: str, predicted: str) -> None:
     st.text(f"{n:,} of truth {truth!r} answered {predicted!r}.")
     asked = cell | {"truth": truth, "predicted": predicted.replace(charts.NO_ANSWER, "__none__")}
     if n:
-        pictures.grid(lambda limit, offset: published.rows(CELL, **asked, limit=limit, offset=offset), n, "page")
+        pictures.grid(
+            lambda limit, offset: published.rows(CELL, **asked, limit=limit, offset=offset),
+            n,
+            f"{truth} answered {predicted}: {cell['model']}, {cell['subset']}, prompt {cell['prompt']}",
+        )
 
 
 if __name__ == "__main__":

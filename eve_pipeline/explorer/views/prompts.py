@@ -3,11 +3,12 @@
 import streamlit as st
 
 from eve_pipeline.explorer import charts, links, published, scope
-from eve_pipeline.explorer.showing import Column, frame, nothing, table
+from eve_pipeline.explorer.showing import Column, nothing, table
 from eve_pipeline.report import figures
 
 EFFECTS = """
-    select * from marts.prompt_effects where subset = $subset and model = $model and scoring = $scoring order by delta desc nulls last, prompt
+    select * from marts.prompt_effects where subset = $subset and model = $model and scoring = $scoring
+    order by delta desc nulls last, prompt
 """
 SHIFTS = """
     select * from marts.persona_shift where subset = $subset and model = $model and scheme = $scheme order by prompt
@@ -22,7 +23,7 @@ ORDERS = """
 EFFECT_COLUMNS = [
     Column("prompt", "Prompt"),
     Column("delta", "Change of F1", "number"),
-    Column("delta", "95 % interval", "interval"),
+    Column("delta", "95 % interval", "difference"),
     Column("weighted_f1", "Weighted F1", "number", is_minor=True),
     Column("p_holm", "p (Holm)", "number"),
     Column("mcnemar_p", "p (McNemar)", "number", is_minor=True),
@@ -31,7 +32,7 @@ EFFECT_COLUMNS = [
 SHIFT_COLUMNS = [
     Column("prompt", "Persona"),
     Column("shift", "Shift of bias", "number"),
-    Column("shift", "95 % interval", "interval"),
+    Column("shift", "95 % interval", "difference"),
     Column("sentiment_bias", "Bias", "number", is_minor=True),
     Column("baseline_bias", "Bias under simple", "number", is_minor=True),
     Column("p_holm", "p (Holm)", "number"),
@@ -40,7 +41,7 @@ SHIFT_COLUMNS = [
 ORDER_COLUMNS = [
     Column("label", "Label"),
     Column("effect", "Change of share", "number"),
-    Column("effect", "95 % interval", "interval"),
+    Column("effect", "95 % interval", "difference"),
     Column("expected_share", "Share before", "percent", is_minor=True),
     Column("share", "Share", "percent"),
     Column("p_value", "p (McNemar)", "number"),
@@ -48,7 +49,7 @@ ORDER_COLUMNS = [
 POSITION_COLUMNS = [
     Column("position", "Position"),
     Column("effect", "Effect, log-odds", "number"),
-    Column("effect", "95 % interval", "interval"),
+    Column("effect", "95 % interval", "difference"),
     Column("share", "Share", "percent"),
     Column("expected_share", "Expected", "percent", is_minor=True),
     Column("p_value", "p (permutation)", "number"),
@@ -80,9 +81,9 @@ def show_wording(cell: dict[str, str], scoring: str) -> None:
     if effects.is_empty():
         nothing("There is no other prompt to compare with simple.", "`eve run --model MODEL --dataset DATASET` asks all nine.")
         return
-    harm = effects.filter((effects["ci_high"] < 0).fill_null(value=False))["prompt"].to_list()
-    help_ = effects.filter((effects["ci_low"] > 0).fill_null(value=False))["prompt"].to_list()
-    st.text(f"Beyond doubt worse than simple: {', '.join(harm) or 'none'}. Better: {', '.join(help_) or 'none'}.")
+    worse = effects.filter((effects["ci_high"] < 0).fill_null(value=False))["prompt"].to_list()
+    better = effects.filter((effects["ci_low"] > 0).fill_null(value=False))["prompt"].to_list()
+    st.text(f"Worse than simple, by an interval that leaves out 0: {', '.join(worse) or 'none'}. Better: {', '.join(better) or 'none'}.")
     table(effects, EFFECT_COLUMNS, f"Weighted F1 minus that under simple, on the same images, scoring {scoring}.")
 
 
@@ -93,7 +94,11 @@ def show_personas(cell: dict[str, str], scheme: str) -> None:
     if shifts.is_empty():
         nothing("No persona was asked.", "`eve run --prompt simple --prompt positive_persona --prompt negative_persona`.")
         return
-    table(shifts, SHIFT_COLUMNS, f"Sentiment bias under a persona minus that under simple ({scheme}); above 0 it makes the model see things more brightly.")
+    table(
+        shifts,
+        SHIFT_COLUMNS,
+        f"Sentiment bias under a persona minus that under simple ({scheme}); above 0 it makes the model see things more brightly.",
+    )
 
 
 def show_positions(cell: dict[str, str]) -> None:
@@ -101,7 +106,10 @@ def show_positions(cell: dict[str, str]) -> None:
     st.subheader("Position in the list")
     positions = published.rows(POSITIONS, **cell)
     if positions.is_empty():
-        nothing("This model was not asked in many orders of the labels.", "`eve run --prompt permutation_4` asks each image in all 24 orders of four.")
+        nothing(
+            "This model was not asked in many orders of the labels.",
+            "`eve run --prompt permutation_4` asks each image in all 24 orders of four.",
+        )
         return
     prompt = links.choose("Orders", positions["prompt"].unique().sort().to_list(), "order_prompt")
     rows = positions.filter(prompt=prompt)
@@ -117,7 +125,10 @@ def show_orders(cell: dict[str, str]) -> None:
     st.subheader("Order of the labels")
     orders = published.rows(ORDERS, **cell)
     if orders.is_empty():
-        nothing("There are no two prompts of one wording with different orders.", "`eve run --prompt simple --prompt positive_first --prompt negative_first`.")
+        nothing(
+            "There are no two prompts of one wording with different orders.",
+            "`eve run --prompt simple --prompt positive_first --prompt negative_first`.",
+        )
         return
     which = links.choose("Orders compared", orders["orders"].unique().sort().to_list(), "orders")
     rows = orders.filter(orders=which)
