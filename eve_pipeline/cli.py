@@ -9,6 +9,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from eve_pipeline.commands.annotate import annotate_app
 from eve_pipeline.commands.app import app as explorer
 from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
@@ -30,6 +31,7 @@ app.command("import")(import_responses)
 app.command("app")(explorer)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(gallery_app, name="gallery")
+app.add_typer(annotate_app, name="annotate")
 
 
 def main() -> None:
