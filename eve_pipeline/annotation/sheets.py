@@ -15,14 +15,13 @@ from pydantic import ValidationError
 from eve_pipeline.annotation import csv_sheets, label_studio
 from eve_pipeline.annotation.answers import Answer, record
 from eve_pipeline.annotation.pictures import picture_files
-from eve_pipeline.annotation.rows import FIELDS, Row
+from eve_pipeline.annotation.rows import Row
 from eve_pipeline.annotation.studies import sheet
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 
 Format = Literal["csv", "label-studio"]
-FORMATS = {"csv": csv_sheets, "label-studio": label_studio}
 SHOWN = 60
 
 
@@ -50,7 +49,7 @@ def export_sheet(study: str, annotator: str, kind: Format, folder: Path, setting
         names[task] = f"images/{task}{file.suffix.lower()}"
         (folder / names[task]).write_bytes(file.read_bytes())
     rows = seen.drop("dataset", "image_id").with_columns(image=pl.col("task").replace_strict(names))
-    return FORMATS[kind].write(rows, folder)
+    return csv_sheets.write(rows, folder) if kind == "csv" else label_studio.write(rows, folder)
 
 
 def import_sheet(study: str, annotator: str, file: Path, warehouse: Warehouse) -> Imported:
@@ -60,7 +59,7 @@ def import_sheet(study: str, annotator: str, file: Path, warehouse: Warehouse) -
         EveError: the file cannot be read, is no such sheet, or the study is not there.
     """
     kind: Format = "label-studio" if file.suffix.lower() == ".json" else "csv"
-    rows = list(FORMATS[kind].read(file))
+    rows = list(csv_sheets.read(file) if kind == "csv" else label_studio.read(file))
     seen = {row["task"]: row for row in sheet(study, annotator, warehouse).iter_rows(named=True)}
     checked = list(_checked(rows, seen))
     problems = [(row.line, row.fields["task"][:SHOWN], found) for row, found in checked if isinstance(found, str)]
@@ -96,7 +95,7 @@ def _mismatch(row: Row, asked: dict[str, object] | None) -> str:
 
 
 def _answer(row: Row, asked: dict[str, object]) -> Answer | str:
-    given = {name: value for name, value in row.fields.items() if value and name in FIELDS}
+    given = {name: row.fields[name] for name in ("confidence", "comment") if row.fields[name]}
     given["choice"] = row.fields["choice"].strip().lower()
     try:
         answer = Answer.model_validate({**given, "task": asked["task"], "duration_s": row.duration_s, "created_at": row.created_at})

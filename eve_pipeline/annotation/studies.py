@@ -12,7 +12,9 @@ from eve_pipeline.registry import KEY_PATTERN
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
 
-DEFAULT_STUDY = "study"
+STATUS = pl.Schema(
+    {"study": pl.String(), "annotator": pl.String(), "tasks": pl.Int64(), "answered": pl.Int64(), "last_at": pl.Datetime("us", "UTC")}
+)
 
 
 def make_study(study: str, wanted: Wanted, warehouse: Warehouse) -> Drawn:
@@ -96,5 +98,4 @@ def status(warehouse: Warehouse) -> pl.DataFrame:
         answers = [read_annotations(study, warehouse, name) for name in names]
         rows += [(study, name, n_tasks, of.height, of["created_at"].max()) for name, of in zip(names, answers, strict=True)]
         rows += [] if names else [(study, None, n_tasks, 0, None)]
-    schema = {"study": pl.String, "annotator": pl.String, "tasks": pl.Int64, "answered": pl.Int64, "last_at": pl.Datetime("us", "UTC")}
-    return pl.DataFrame(rows, schema, orient="row")
+    return pl.DataFrame(rows, STATUS, orient="row")

@@ -17,6 +17,8 @@ PAGES = {
     "images": "Images",
     "open_answers": "Open answers",
     "costs": "Costs",
+    "human_evaluation": "Human evaluation",
+    "annotate": "Annotate",
     "sql": "SQL",
 }
 """Name of each file in `views`, which is also its address. None has an icon: Streamlit would fetch it from another server."""
@@ -27,6 +29,9 @@ def main() -> None:
     st.set_page_config(page_title="EvE results", page_icon=str(HERE / "icon.svg"), layout="wide", initial_sidebar_state="auto")
     st.html(HERE / "style.css")
     settings = Settings()
+    if access.invited(settings):
+        _run(st.navigation([st.Page(HERE / "views" / "annotate.py", title="Annotate", default=True)], position="hidden"))
+        return
     if not access.is_reader(settings):
         access.ask_for_token(settings)
         return
@@ -36,8 +41,12 @@ def main() -> None:
     pages.append(st.Page(HERE / "views" / "image.py", title="Image", url_path="image", visibility="hidden"))
     chosen = st.navigation(pages, position="top")
     published.follow()
+    _run(chosen)
+
+
+def _run(page: st.Page) -> None:
     try:
-        chosen.run()
+        page.run()
     except EveError as error:
         st.warning("This page cannot be shown.")
         st.text(f"{error.problem}\n{error.hint}")
