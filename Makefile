@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test ui clean
+.PHONY: setup demo test ui app clean
 setup: .venv/.installed
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -16,6 +16,9 @@ demo: setup
 
 ui: setup
 	$(BIN)/eve ui
+
+app: setup
+	$(BIN)/eve app
 
 test: setup
 	$(BIN)/ruff check .

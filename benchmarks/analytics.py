@@ -220,12 +220,8 @@ def make_answers(settings: Settings, n_rows: int) -> int:
     n_images = n_rows // (MODELS * DATASETS * PROMPTS)
     for number in range(DATASETS):
         dataset = f"dataset-{number}"
-        names = pl.Series([f"image_{place:08}.jpg" for place in range(n_images)])
         truth = random.integers(0, len(LABELS), n_images)
-        fixed = {"dataset": dataset, "width": 800, "height": 600, "bytes": 90_000, "label_status": "single"}
-        images = pl.DataFrame({"image_id": names, "path": names, "sha256": [sha256(name.encode()).hexdigest() for name in names]})
-        labelled = images.with_columns(label=pl.Series(np.array(LABELS)[truth]), **{name: pl.lit(value) for name, value in fixed.items()})
-        write_table(labelled, "images", warehouse.file("images", dataset))
+        names = write_images(dataset, truth, warehouse)["image_id"]
         for model in range(MODELS):
             for prompt in range(PROMPTS):
                 cell = {"model": f"model-{model}", "subset": dataset, "prompt": "simple" if prompt == 0 else f"prompt-{prompt}"}
@@ -233,9 +229,19 @@ def make_answers(settings: Settings, n_rows: int) -> int:
     return n_images * MODELS * DATASETS * PROMPTS
 
 
+def write_images(dataset: str, truth: np.ndarray, warehouse: Warehouse) -> pl.DataFrame:
+    """Write the images of a dataset, named by their number, and return them."""
+    names = pl.Series([f"image_{place:08}.jpg" for place in range(len(truth))])
+    fixed = {"dataset": dataset, "width": 800, "height": 600, "bytes": 90_000, "label_status": "single"}
+    images = pl.DataFrame({"image_id": names, "path": names, "sha256": [sha256(name.encode()).hexdigest() for name in names]})
+    labelled = images.with_columns(label=pl.Series(np.array(LABELS)[truth]), **{name: pl.lit(value) for name, value in fixed.items()})
+    write_table(labelled, "images", warehouse.file("images", dataset))
+    return labelled
+
+
 def write_cell(names: pl.Series, truth: np.ndarray, cell: dict[str, str], warehouse: Warehouse, random: np.random.Generator) -> None:
     """Write one cell's answers and config."""
-    n, digest = len(names), sha256(str(cell).encode()).hexdigest()
+    n, digest = len(names), cell_digest(cell)
     said = np.where(random.random(n) < RIGHT, truth, random.integers(0, len(LABELS), n))
     refused = random.random(n) < REFUSED
     fixed = cell | {"dataset": cell["subset"], "config_digest": digest, "repeat": 0, "parser_version": "1", "is_current": True}
@@ -251,6 +257,11 @@ def write_cell(names: pl.Series, truth: np.ndarray, cell: dict[str, str], wareho
     asked = {"config_digest": digest, "parameters": "{}", "key_version": 1, "labels": LABELS, "label_order": LABELS}
     row = cell | texts | asked | {"is_open": False, "is_current": True}
     write_table(pl.DataFrame([row]), "configs", warehouse.file("configs", cell["model"], f"{cell['subset']}.{cell['prompt']}"))
+
+
+def cell_digest(cell: dict[str, str]) -> str:
+    """Return what stands for a cell's config digest."""
+    return sha256(str(cell).encode()).hexdigest()
 
 
 MEASURED: dict[str, Callable[[Settings], dict[str, float]]] = {

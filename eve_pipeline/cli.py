@@ -9,11 +9,14 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from eve_pipeline.commands.annotate import annotate_app
+from eve_pipeline.commands.app import app as explorer
 from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
 from eve_pipeline.commands.doctor import doctor
 from eve_pipeline.commands.export import export
+from eve_pipeline.commands.gallery import gallery_app
 from eve_pipeline.commands.import_responses import import_responses
 from eve_pipeline.commands.plan import plan
 from eve_pipeline.commands.prune import prune
@@ -30,7 +33,10 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__d
 for command in (run, plan, publish, report, collect, compact, prune, export, verify, sql, doctor, ui):
     app.command()(command)
 app.command("import")(import_responses)
+app.command("app")(explorer)
 app.add_typer(datasets_app, name="datasets")
+app.add_typer(gallery_app, name="gallery")
+app.add_typer(annotate_app, name="annotate")
 
 
 def main() -> None:

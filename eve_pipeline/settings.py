@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         """Where alerts are posted to; such addresses hold tokens."""
         return self.secret("EVE_ALERT_WEBHOOK")
 
+    @property
+    def app_token(self) -> SecretStr | None:
+        """What visitors of the web app have to know; None where everybody who reaches it may look."""
+        return self.secret("EVE_APP_TOKEN")
+
     def secret(self, variable: str) -> SecretStr | None:
         """Return the secret in the named environment variable, else in the keyring file; None where it is in neither.
 

@@ -39,6 +39,11 @@ class Warehouse:
         return self.home / "journals"
 
     @property
+    def invitations(self) -> Path:
+        """Hashes of the tokens of annotators; readable by its owner alone."""
+        return self.home / "invitations.json"
+
+    @property
     def batches(self) -> Path:
         """Records of batches that were handed to a provider and not collected yet."""
         return self.home / "batches"

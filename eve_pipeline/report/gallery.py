@@ -1,0 +1,117 @@
+"""Contact sheets of the images that are worth looking at, as files."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from eve_pipeline.datasets.contact_sheet import Tile, captioned_sheet
+from eve_pipeline.datasets.registry import dataset_entries
+from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing
+from eve_pipeline.report.image_picks import CELL, FLIPS, HARDEST
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.query import run_query
+
+Form = Literal["JPEG", "PNG"]
+SUFFIXES: dict[Form, str] = {"JPEG": "jpg", "PNG": "png"}
+CELLS = """
+    select truth, predicted, n from marts.confusion
+    where model = $model and subset = $subset and prompt = $prompt and ($with_right or truth <> predicted) order by n desc, truth, predicted
+"""
+KINDS = {
+    "only_first": "only the first is right",
+    "only_second": "only the second is right",
+    "different_wrong": "both wrong, differently",
+}
+
+
+class Side(NamedTuple):
+    """One side of a comparison."""
+
+    model: str
+    prompt: str
+
+
+class Sheet(NamedTuple):
+    """A contact sheet in the making: its file's name without suffix, its title, and the rows of a query of `image_picks`."""
+
+    name: str
+    title: str
+    images: pl.DataFrame
+
+
+def hardest(subset: str, prompt: str, n: int, settings: Settings) -> Iterator[Sheet]:
+    """Yield one sheet of the labelled images that every model got wrong; none where there are no such images."""
+    images = _ask(HARDEST, settings, subset=subset, prompt=prompt, limit=n)
+    yield Sheet(f"hardest-{subset}-{prompt}", f"All models wrong: {subset}, prompt {prompt}", images)
+
+
+def confusion(side: Side, subset: str, n: int, settings: Settings, *, with_right: bool = False) -> Iterator[Sheet]:
+    """Yield a sheet for each cell of a model's confusion matrix, the largest first; the diagonal where it is asked for."""
+    asked = {"model": side.model, "prompt": side.prompt, "subset": subset}
+    for truth, predicted, total in run_query(Warehouse.of(settings).database, CELLS, asked | {"with_right": with_right}).iter_rows():
+        said = "no answer" if predicted == "__none__" else predicted
+        name = f"confusion-{side.model}-{subset}-{side.prompt}/{_plain(truth)}--{_plain(said)}"
+        title = f"{truth} answered {said}: {total} of {side.model}, {subset}, prompt {side.prompt}"
+        yield Sheet(name, title, _ask(CELL, settings, **asked, truth=truth, predicted=predicted, limit=n))
+
+
+def flips(first: Side, second: Side, subset: str, n: int, settings: Settings) -> Iterator[Sheet]:
+    """Yield a sheet for each way in which two sides differ on the same images."""
+    sides = {"model": first.model, "prompt": first.prompt, "other_model": second.model, "other_prompt": second.prompt}
+    for kind, words in KINDS.items():
+        name = f"flips-{subset}-{first.model}-{first.prompt}-and-{second.model}-{second.prompt}/{kind}"
+        title = f"{words}: {first.model}, {first.prompt} and {second.model}, {second.prompt} on {subset}"
+        yield Sheet(name, title, _ask(FLIPS, settings, **sides, subset=subset, kind=kind, limit=n))
+
+
+def write_sheets(sheets: Iterator[Sheet], folder: Path, settings: Settings, form: Form = "JPEG") -> list[Path]:
+    """Write the sheets that have images to a folder, and return their files; `EveError` where none has any."""
+    written = []
+    for sheet in sheets:
+        if sheet.images.is_empty():
+            continue
+        file = folder / f"{sheet.name}.{SUFFIXES[form]}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_bytes(draw(sheet.images, sheet.title, settings, form))
+        written.append(file)
+    if not written:
+        raise EveError(
+            "There is no such image",
+            "See `eve sql --named leaderboard` for what was asked; other models, prompts or subsets may have some.",
+        )
+    return written
+
+
+def draw(images: pl.DataFrame, title: str, settings: Settings, form: Form = "JPEG") -> bytes:
+    """Return a contact sheet of the rows of a query of `image_picks`, each with its truth, what was said, and its name."""
+    roots = {key: entry.root(settings) for key, entry in dataset_entries(settings).items()}
+    tiles = [
+        Tile(
+            image_file(roots.get(image["dataset"]), image["path"]),
+            (f"truth: {image['label'] or 'no label'}", f"said: {', '.join(image['said'] or [])}", image["image_id"]),
+        )
+        for image in images.iter_rows(named=True)
+    ]
+    return captioned_sheet(tiles, title, form=form)
+
+
+def image_file(root: Path | None, path: str) -> Path | None:
+    """Return the file of an image, None where its dataset is not known any more or its path leads out of the dataset's folder."""
+    if root is None or PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+        return None
+    return root / path
+
+
+def _ask(sql: str, settings: Settings, **parameters: object) -> pl.DataFrame:
+    return run_query(Warehouse.of(settings).database, sql, parameters | {"offset": 0})
+
+
+def _plain(label: str) -> str:
+    """Return a label as it may stand in a file's name."""
+    return re.sub(r"[^\w-]+", "_", label)[:60] or "_"
