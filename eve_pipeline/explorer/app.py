@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.explorer import access, published
+from eve_pipeline.explorer import access, links, published
 from eve_pipeline.settings import Settings
 
 HERE = Path(__file__).parent
@@ -40,6 +40,7 @@ def main() -> None:
     ]
     pages.append(st.Page(HERE / "views" / "image.py", title="Image", url_path="image", visibility="hidden"))
     chosen = st.navigation(pages, position="top")
+    links.arrive(chosen.url_path)
     published.follow()
     _run(chosen)
 

@@ -32,11 +32,18 @@ def search(label: str, key: str, placeholder: str = "") -> str:
     return st.text_input(label, key=key, bind="query-params", placeholder=placeholder, type="search") or ""
 
 
+def arrive(page: str) -> None:
+    """Note which page is shown: where another one was shown before, the address says more than what was chosen there."""
+    st.session_state["has_arrived"] = st.session_state.get("page_shown") != page
+    st.session_state["page_shown"] = page
+
+
 def settle(key: str, options: Sequence[str], default: str) -> None:
     """Put the default in the place of a value that is no option (any more), and the value in the address where another page left it out."""
-    value = st.session_state[key] if key in st.session_state else st.query_params.get(key)
+    named, chosen = st.query_params.get(key), st.session_state.get(key)
+    value = named if chosen not in options or (st.session_state.get("has_arrived") and named in options) else chosen
     st.session_state[key] = value if value in options else default
-    if key not in st.query_params:
+    if named is None:
         st.query_params[key] = st.session_state[key]
 
 

@@ -2,7 +2,7 @@
 
 Each query returns one row an image, the order being worth looking at: dataset, image_id, path, sha256, label (the truth, NULL where it is
 not known), said (a list of what was answered), n_answers and n_right. A reading is the answer's label, or its status in brackets.
-Parameters that are NULL choose all.
+Parameters that are NULL choose all. BROWSED has n too, how many images there are before the limit.
 """
 
 from typing import Final
@@ -160,8 +160,8 @@ BROWSED = f"""
     summaries as (
 
         select
-            dataset, image_id, mode(reading) as most_common, count(*) as n_answers, count_if(label = truth)::bigint as n_right,
-            count(distinct reading) as n_readings, list(distinct reading order by reading) as said
+            dataset, image_id, count(*) as n_answers, count_if(label = truth)::bigint as n_right,
+            list(distinct reading order by reading) as said
         from categories
         where ($model::varchar is null or model = $model)
         group by all
@@ -195,7 +195,8 @@ BROWSED = f"""
     )
 
     select
-        images.dataset, images.image_id, images.path, images.sha256, images.label, summaries.said, summaries.n_answers, summaries.n_right
+        images.dataset, images.image_id, images.path, images.sha256, images.label, summaries.said, summaries.n_answers, summaries.n_right,
+        count(*) over () as n
     from summaries
     inner join raw.images as images using (dataset, image_id)
     left join agreements using (dataset, image_id)
