@@ -23,12 +23,12 @@ Fields = MutableMapping[str, Any]
 class DailyFile(logging.Handler):
     """Appends each record as one line to `logs/<day>.jsonl` of an EVE_HOME, and removes the files of a month ago."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, **fields: str) -> None:
         super().__init__()
         settings = Settings(home=Path(home))
         self.folder = settings.logs
         self.day: date | None = None
-        self.setFormatter(_formatter(known_secrets(settings)))
+        self.setFormatter(_formatter(known_secrets(settings), fields))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a line goes to the operating system as a whole."""
@@ -56,13 +56,12 @@ class DailyFile(logging.Handler):
 @contextmanager
 def logging_to(settings: Settings, **fields: str) -> Iterator[None]:
     """Write what the package logs in the block, each line with the fields; handlers of Dagster's runs do it for those."""
-    handler, logger = DailyFile(str(settings.home)), logging.getLogger("eve_pipeline")
+    handler, logger = DailyFile(str(settings.home), **fields), logging.getLogger("eve_pipeline")
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        with structlog.contextvars.bound_contextvars(**fields):
-            yield
+        yield
     finally:
         logger.setLevel(before)
         logger.removeHandler(handler)
@@ -75,13 +74,16 @@ def without_secrets(line: str, secrets: Iterable[str]) -> str:
     return line
 
 
-def _formatter(secrets: frozenset[str]) -> logging.Formatter:
+def _formatter(secrets: frozenset[str], fields: Mapping[str, str]) -> logging.Formatter:
+    def _of_handler(_: object, __: str, known: Fields) -> Fields:
+        return {**fields, **known}  # no context variables: requests are made in threads
+
     def _scrub(_: object, __: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returned
         return without_secrets(line, secrets)
 
     return structlog.stdlib.ProcessorFormatter(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _of_handler,
             _fields,
             structlog.processors.format_exc_info,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
