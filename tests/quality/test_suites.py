@@ -56,7 +56,7 @@ def test_good_frames_pass_every_check() -> None:
         ({"sha256": ["a" * 64, "a" * 64, "c" * 64]}, {"sha256_unique"}),
         ({"width": [15, 640, 16]}, {"width_usable"}),
         ({"height": [480, 16, 1]}, {"height_usable"}),
-        ({"label": ["awe", "fear", "joy"]}, {"label_in_list"}),
+        ({"label": ["awe", "fear", "joy"]}, {"label_in_list", "class_balance"}),
         ({"label": ["awe", "awe", None]}, {"every_label_present", "class_balance"}),
         ({"bytes": [0, 2, 3]}, {"bytes_usable"}),
         ({"sha256": ["a" * 64, "a" * 64, "c" * 64], "split": ["train", "test", "val"]}, {"sha256_unique"}),
