@@ -11,6 +11,7 @@ from rich.console import Console
 
 from eve_pipeline.commands.annotate import annotate_app
 from eve_pipeline.commands.app import app as explorer
+from eve_pipeline.commands.check import check
 from eve_pipeline.commands.collect import collect
 from eve_pipeline.commands.compact import compact
 from eve_pipeline.commands.datasets import datasets_app
@@ -30,7 +31,7 @@ from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (run, plan, publish, report, collect, compact, prune, export, verify, sql, doctor, ui):
+for command in (run, plan, publish, report, collect, compact, prune, export, verify, sql, doctor, ui, check):
     app.command()(command)
 app.command("import")(import_responses)
 app.command("app")(explorer)

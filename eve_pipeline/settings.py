@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     )
     ui_url: str | None = Field(None, description="where people open the Dagster UI; alerts link to it")
 
+    pages_url: str = Field("http://127.0.0.1:3001", description="where eve ui serves the page of checks; asset checks link to it")
+
     @field_validator("home", "keyring")
     @classmethod
     def _absolute(cls, path: Path) -> Path:

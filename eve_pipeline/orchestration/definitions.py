@@ -22,7 +22,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             marts_assets(settings),
             report,
         ],
-        asset_checks=[checks.images_checks, revisions.revisions_known],
+        asset_checks=[checks.images_checks, checks.items_checks, revisions.revisions_known],
         jobs=[jobs.prepare, jobs.evaluate, jobs.publish, automation.collect, demo.demo],
         schedules=[automation.weekly_evaluation],
         sensors=[

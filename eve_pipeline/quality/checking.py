@@ -11,14 +11,26 @@ if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
 
 N_EXAMPLES = 5
+NOTHING_TO_CHECK = "nothing to check here"
 Severity = Literal["error", "warning"]
 
 
+class Rule(NamedTuple):
+    """What a check expects of a table, what to do where that does not hold, and how bad it is; known without Great Expectations."""
+
+    expects: str
+    to_do: str
+    severity: Severity = "error"
+
+
+Rules = Mapping[str, Rule]
+
+
 class Check(NamedTuple):
-    """One expectation: its name, what is expected, and how bad a failure is."""
+    """One expectation by the name of its rule; None where the rule says nothing about this frame, which passes."""
 
     name: str
-    expectation: "Expectation"
+    expectation: "Expectation | None"
     severity: Severity = "error"
 
 
@@ -38,6 +50,12 @@ class CheckResult(NamedTuple):
     message: str
 
 
+def checks(expectations: "Mapping[str, Expectation | None]", rules: Rules) -> list[Check]:
+    """Return a check for each rule, in order; every rule has an expectation and every expectation a rule."""
+    assert expectations.keys() == rules.keys()  # noqa: S101 - a suite is wrong as a whole
+    return [Check(name, expectations[name], rule.severity) for name, rule in rules.items()]
+
+
 def run_suite(frame: pl.DataFrame, suite: Sequence[Check]) -> list[CheckResult]:
     """Return the result of each check, in order, on a frame that has a column image_id; lists and structs are not checked.
 
@@ -46,7 +64,12 @@ def run_suite(frame: pl.DataFrame, suite: Sequence[Check]) -> list[CheckResult]:
     """
     batch = _batch(frame)
     result_format = {"result_format": "SUMMARY", "partial_unexpected_count": N_EXAMPLES, "unexpected_index_column_names": ["image_id"]}
-    return [_result(check, batch.validate(check.expectation, result_format=result_format), frame.height) for check in suite]
+    return [
+        CheckResult(check.name, True, check.severity, frame.height, 0, (), NOTHING_TO_CHECK)
+        if check.expectation is None
+        else _result(check, batch.validate(check.expectation, result_format=result_format), frame.height)
+        for check in suite
+    ]
 
 
 def _batch(frame: pl.DataFrame) -> "Batch":
@@ -67,16 +90,37 @@ def _result(check: Check, validation: Any, n_rows: int) -> CheckResult:  # noqa:
     _raise_if_raised(check, validation.exception_info)
     found: Mapping[str, Any] = validation.result
     passed, n_checked = bool(validation.success), int(found.get("element_count", n_rows))
-    if "unexpected_count" in found:
+    n_unexpected: int | None
+    if "element_count" in found and "unexpected_count" in found:
         n_unexpected, examples = found["unexpected_count"], found["partial_unexpected_index_list"] or found["partial_unexpected_list"]
-        message = f"{n_unexpected} of {n_checked} rows are not as expected"
+        message = f"{n_unexpected:,} of {n_checked:,} rows are not as expected"
     elif "partial_missing_list" in found:
-        n_unexpected, examples = found["missing_count"], found["partial_missing_list"]
-        message = f"{n_unexpected} expected values are absent"
+        n_unexpected, examples, message = _set_difference(found)
+    elif "details" in found:
+        n_unexpected, (examples, message) = 0 if passed else None, _shares(found)
     else:
-        n_unexpected, examples = 0 if passed else None, []
-        message = f"found {found.get('observed_value')}"
+        n_unexpected, examples, message = 0 if passed else None, [], f"found {_plain(found.get('observed_value'))}"
     return CheckResult(check.name, passed, check.severity, n_checked, n_unexpected, tuple(map(_show, examples[:N_EXAMPLES])), message)
+
+
+def _set_difference(found: Mapping[str, Any]) -> tuple[int, list[object], str]:
+    n_absent, n_more = found["missing_count"], found.get("unexpected_count", 0)
+    examples = [*(f"absent: {value}" for value in found["partial_missing_list"]), *found.get("partial_unexpected_list", ())]
+    more = f", {n_more:,} are there that are not expected" if n_more else ""
+    return n_absent + n_more, examples, f"{n_absent:,} expected values are absent{more}"
+
+
+def _shares(found: Mapping[str, Any]) -> tuple[list[object], str]:
+    """Name the values whose shares differ most from those expected."""
+    observed, expected = (found["details"][f"{kind}_partition"] for kind in ("observed", "expected"))
+    shares = zip(observed["values"], expected["weights"], observed["weights"], strict=True)
+    moved = sorted(shares, key=lambda one: -abs(one[1] - one[2]))
+    divergence = f"Kullback-Leibler divergence {found['observed_value']:.3f} nats"
+    return [f"{value}: {was:.3f} expected, {now:.3f} found" for value, was, now in moved if abs(was - now) > 0], divergence
+
+
+def _plain(value: object) -> str:
+    return f"{value:,.6g}" if isinstance(value, int | float) else str(value)
 
 
 def _show(example: object) -> str:

@@ -85,6 +85,16 @@ class Warehouse:
         """The results as one HTML file."""
         return self.home / "report.html"
 
+    @property
+    def checks(self) -> Path:
+        """What was last found in each table, one JSON file a partition; deleting it costs the comparison with earlier figures."""
+        return self.home / "checks"
+
+    @property
+    def checks_page(self) -> Path:
+        """The checks as one HTML page."""
+        return self.checks / "index.html"
+
     def lock(self, *names: str) -> Path:
         """The lock file of a cell or of publishing; its folder exists."""
         path = self.home.joinpath("locks", *names).with_name(f"{names[-1]}.lock")

@@ -17,6 +17,7 @@ def images(**changes: list[Any]) -> pl.DataFrame:
         "sha256": [digit * 64 for digit in "abc"],
         "width": [16, 640, 16],
         "height": [480, 16, 16],
+        "bytes": [1, 2, 3],
         "label": ["awe", "fear", None],
         "votes": [[{"label": "awe", "share": 1.0}]] * 3,
     }
@@ -55,8 +56,10 @@ def test_good_frames_pass_every_check() -> None:
         ({"sha256": ["a" * 64, "a" * 64, "c" * 64]}, {"sha256_unique"}),
         ({"width": [15, 640, 16]}, {"width_usable"}),
         ({"height": [480, 16, 1]}, {"height_usable"}),
-        ({"label": ["awe", "fear", "joy"]}, {"label_in_list"}),
-        ({"label": ["awe", "awe", None]}, {"every_label_present"}),
+        ({"label": ["awe", "fear", "joy"]}, {"label_in_list", "class_balance"}),
+        ({"label": ["awe", "awe", None]}, {"every_label_present", "class_balance"}),
+        ({"bytes": [0, 2, 3]}, {"bytes_usable"}),
+        ({"sha256": ["a" * 64, "a" * 64, "c" * 64], "split": ["train", "test", "val"]}, {"sha256_unique"}),
     ],
 )
 def test_each_image_check_fails_on_what_breaks_it(changes: dict[str, list[Any]], broken: set[str]) -> None:
@@ -65,7 +68,7 @@ def test_each_image_check_fails_on_what_breaks_it(changes: dict[str, list[Any]],
 
 def test_too_few_images() -> None:
     assert failed(run_suite(images(), images_suite(LABELS, min_images=4))) == {"enough_images"}
-    assert failed(run_suite(images().clear(), images_suite(LABELS))) == {"enough_images", "every_label_present"}
+    assert failed(run_suite(images().clear(), images_suite(LABELS))) == {"enough_images", "every_label_present", "class_balance"}
 
 
 def test_images_of_other_datasets_are_counted_once_and_shown() -> None:
@@ -116,7 +119,7 @@ def test_one_label_is_no_wonder_among_few_answers() -> None:
 def test_results_count_and_show_what_is_wrong() -> None:
     wrong = images(
         image_id=[f"{i}" for i in range(9)],
-        **{name: [None] * 9 for name in ("sha256", "height", "votes")},
+        **{name: [None] * 9 for name in ("sha256", "height", "votes", "bytes")},
         width=[8] * 9,
         label=["awe"] * 9,
     )
@@ -131,8 +134,8 @@ def test_results_count_and_show_what_is_wrong() -> None:
 
 
 def test_severities_are_known_by_name() -> None:
-    assert {check.name: check.severity for check in images_suite(LABELS)} == IMAGE_CHECKS
-    assert {check.name: check.severity for check in answers_suite(LABELS, 1)} == ANSWER_CHECKS
+    for suite, rules in ((images_suite(LABELS), IMAGE_CHECKS), (answers_suite(LABELS, 1), ANSWER_CHECKS)):
+        assert {check.name: check.severity for check in suite} == {name: rule.severity for name, rule in rules.items()}
 
 
 def test_an_expectation_that_raises_is_an_error_not_bad_data() -> None:

@@ -9,16 +9,18 @@ import polars as pl
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration import metadata
 from eve_pipeline.orchestration.automation import AUTOMATED, RE_EVALUATE
-from eve_pipeline.orchestration.checks import ANSWER_CHECK_SPECS, check_answers
+from eve_pipeline.orchestration.checks import CELL_CHECK_SPECS, check_cell
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
 from eve_pipeline.orchestration.pools import claimed, pools_of
 from eve_pipeline.orchestration.revisions import record_revisions
+from eve_pipeline.quality.page import write_page
 from eve_pipeline.responses.answering import answer_cell
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.reevaluation import ask_again
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.responses.served import served_as
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
 
 WITHIN_BUDGET: Final = "within_monthly_budget"
 SERVED_AS_ONE: Final = "served_as_one"
@@ -44,7 +46,7 @@ ANSWERS: tuple[str, Deps] = ("What is read in the replies; one row a request.", 
         for table, (description, deps) in {**ASKED, "answers": ANSWERS}.items()
     ],
     check_specs=[
-        *ANSWER_CHECK_SPECS,
+        *CELL_CHECK_SPECS,
         *(dg.AssetCheckSpec(check, asset="responses", partitions_def=GRID) for check in (WITHIN_BUDGET, SERVED_AS_ONE)),
     ],
     name="evaluation",
@@ -72,6 +74,7 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
                 found_wrong = str(error)
             if failure := outcome.failure or found_wrong:
                 failures[str(outcome.cell)] = failure
+    write_page(Warehouse.of(settings))
     if failures:
         raise dg.Failure(
             f"{len(failures)} of {len(cells)} cells failed, the others are done: {failures}",
@@ -105,7 +108,8 @@ def _report(context: dg.AssetExecutionContext, outcome: CellOutcome, selected: s
     if selected and outcome.is_done:
         context.log_event(dg.AssetMaterialization("answers", partition=partition, metadata=_answers_metadata(answers)))
     failed = []
-    for check in check_answers(outcome.cell, answers, settings):
+    tables = ("responses", "answers") if "responses" in selected else ("answers",)
+    for check in (check for table in tables for check in check_cell(table, outcome.cell, settings)):
         context.log_event(check)
         if check.blocking and not check.passed:
             failed.append(f"check {check.check_name} failed: {check.description}")

@@ -5,41 +5,75 @@ from typing import Final
 import polars as pl
 
 from eve_pipeline.datasets.duplicates import in_other_datasets
-from eve_pipeline.datasets.image_file import MIN_SIDE
+from eve_pipeline.datasets.image_file import MAX_BYTES, MAX_PIXELS, MIN_SIDE
+from eve_pipeline.datasets.registry import Expected
 from eve_pipeline.emotions.label_sets import Labels
-from eve_pipeline.quality.checking import N_EXAMPLES, Check, CheckResult, Severity
+from eve_pipeline.quality.checking import N_EXAMPLES, Check, CheckResult, Rule, checks
 
-IMAGE_CHECKS: Final[dict[str, Severity]] = {
-    "enough_images": "error",
-    "image_id_unique": "error",
-    "sha256_present": "error",
-    "sha256_is_hex": "error",
-    "sha256_unique": "error",
-    "width_usable": "error",
-    "height_usable": "error",
-    "label_in_list": "error",
-    "every_label_present": "warning",
+MAX_IMBALANCE_NATS = 0.5
+"""Kullback-Leibler divergence of the labels' shares from equal ones; FI, the least balanced of the public datasets, has about 0.14."""
+REREAD = "Read the dataset anew (`eve datasets prepare`); if it stays, it is a fault of the reader."
+
+IMAGE_CHECKS: Final = {
+    "enough_images": Rule("the dataset has images", "Correct the dataset's path."),
+    "image_id_unique": Rule("no image_id is there twice, whatever its split", REREAD),
+    "sha256_present": Rule("every image has a hash", REREAD),
+    "sha256_is_hex": Rule("every hash is 64 hexadecimal digits", REREAD),
+    "sha256_unique": Rule("no picture is there twice, whatever its split", REREAD),
+    "width_usable": Rule(f"{MIN_SIDE} px wide or more, {MAX_PIXELS:,} or less", REREAD),
+    "height_usable": Rule(f"{MIN_SIDE} px high or more, {MAX_PIXELS:,} or less", REREAD),
+    "bytes_usable": Rule(f"1 to {MAX_BYTES:,} bytes", REREAD),
+    "label_in_list": Rule("every label is in the dataset's list", "Correct the labels of the dataset's entry, or rename the class folder."),
+    "every_label_present": Rule("each label of the list has an image", "See whether a class folder is absent or was renamed.", "warning"),
+    "class_balance": Rule(
+        f"the labels' shares are within {MAX_IMBALANCE_NATS} nats of equal ones", "Read macro F1 beside weighted F1.", "warning"
+    ),
 }
-"""Severity of each check by name, known without importing Great Expectations."""
-ELSEWHERE: Final = "not_in_other_datasets"
+"""The rules of the suite by name."""
+BESIDE: Final = {
+    "expected_counts": Rule("a public dataset has the images that its authors count", "See rejected_images for what is lost.", "warning"),
+    "not_in_other_datasets": Rule("no picture is in another dataset too", "Do not train on one and test on the other.", "warning"),
+}
+"""The rules that Great Expectations has no expectation for."""
+EXPECTED, ELSEWHERE = BESIDE
 
 
 def images_suite(labels: Labels, *, min_images: int = 1, is_labelled: bool = True) -> list[Check]:
     """Return the checks of table `images` for one dataset; one without labels, with ratings only, need not have every label."""
     import great_expectations.expectations as gx
 
+    even = {"values": list(labels), "weights": [1 / len(labels)] * len(labels)}
     expectations = {
         "enough_images": gx.ExpectTableRowCountToBeBetween(min_value=min_images),
         "image_id_unique": gx.ExpectColumnValuesToBeUnique(column="image_id"),
         "sha256_present": gx.ExpectColumnValuesToNotBeNull(column="sha256"),
         "sha256_is_hex": gx.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$"),
         "sha256_unique": gx.ExpectColumnValuesToBeUnique(column="sha256"),
-        "width_usable": gx.ExpectColumnValuesToBeBetween(column="width", min_value=MIN_SIDE),
-        "height_usable": gx.ExpectColumnValuesToBeBetween(column="height", min_value=MIN_SIDE),
+        "width_usable": gx.ExpectColumnValuesToBeBetween(column="width", min_value=MIN_SIDE, max_value=MAX_PIXELS),
+        "height_usable": gx.ExpectColumnValuesToBeBetween(column="height", min_value=MIN_SIDE, max_value=MAX_PIXELS),
+        "bytes_usable": gx.ExpectColumnValuesToBeBetween(column="bytes", min_value=1, max_value=MAX_BYTES),
         "label_in_list": gx.ExpectColumnValuesToBeInSet(column="label", value_set=list(labels)),
         "every_label_present": gx.ExpectColumnDistinctValuesToContainSet(column="label", value_set=list(labels if is_labelled else ())),
+        "class_balance": gx.ExpectColumnKLDivergenceToBeLessThan(
+            column="label", partition_object=even, threshold=MAX_IMBALANCE_NATS, tail_weight_holdout=0.001
+        )
+        if is_labelled
+        else None,
     }
-    return [Check(name, expectations[name], severity) for name, severity in IMAGE_CHECKS.items()]
+    return checks(expectations, IMAGE_CHECKS)
+
+
+def check_expected(images: pl.DataFrame, n_rejected: int, expected: Expected | None) -> CheckResult:
+    """Compare with the counts that a public dataset's entry states; a rejected file may have had any label."""
+    wanted = {} if expected is None else {"images": expected.images, **{label: (n, n) for label, n in expected.labels.items()}}
+    found = {"images": images.height, **dict(images.drop_nulls("label")["label"].value_counts().iter_rows())}
+    wrong = [
+        f"{name}: {found.get(name, 0):,} usable and {n_rejected:,} rejected, {low:,} to {high:,} expected"
+        for name, (low, high) in wanted.items()
+        if not (found.get(name, 0) <= high and found.get(name, 0) + n_rejected >= low)
+    ]
+    message = "; ".join(wrong) or ("all as expected" if expected else "nothing is expected of it")
+    return CheckResult(EXPECTED, not wrong, "warning", images.height, len(wrong), tuple(wrong[:N_EXAMPLES]), message)
 
 
 def check_elsewhere(images: pl.DataFrame, others: pl.DataFrame) -> CheckResult:
