@@ -46,8 +46,9 @@ def is_token(text: str, settings: Settings) -> bool:
 def ask_for_token(settings: Settings) -> None:
     """Show a form for the token and nothing else."""
     st.title("EvE results")
+    st.text("This server asks for a token; whoever started it has it.")
     with st.form("access"):
-        text = st.text_input("Token", type="password", help="Whoever started this server has it.", autocomplete="current-password")
+        text = st.text_input("Token", type="password", autocomplete="current-password")
         is_sent = st.form_submit_button("Open", type="primary")
     if is_sent and whose(text, Warehouse.of(settings)):
         st.session_state["invitation"] = text

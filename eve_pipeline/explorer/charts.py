@@ -4,18 +4,22 @@ import altair as alt
 import polars as pl
 import streamlit as st
 
-from eve_pipeline.report.style import FAINT, INK, PAPER, SERIES, SHAPES
+from eve_pipeline.report.style import FAINT, INK, ORANGE, PAPER, SERIES, SHAPES
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 NO_ANSWER = "no answer"
 DARK = 0.55
 
 
-def confusion(cells: pl.DataFrame) -> Chart:
-    """Return a confusion matrix whose cells can be clicked: the share of each truth's items that was answered with each label."""
-    said = sorted(set(cells["predicted"]) - {NO_ANSWER}) + ([NO_ANSWER] if NO_ANSWER in set(cells["predicted"]) else [])
+def confusion(cells: pl.DataFrame, truth: str, said: str) -> Chart:
+    """Return a confusion matrix whose cells can be clicked: the share of each truth's items that was answered with each label.
+
+    The chosen cell, of `truth` and `said`, has a frame.
+    """
+    order = sorted(set(cells["predicted"]) - {NO_ANSWER}) + ([NO_ANSWER] if NO_ANSWER in set(cells["predicted"]) else [])
     rows = cells.with_columns(
-        percent=(100 * pl.col("share_of_truth")).round().cast(pl.Int64), is_right=pl.col("truth") == pl.col("predicted")
+        percent=(100 * pl.col("share_of_truth")).round().cast(pl.Int64),
+        is_chosen=(pl.col("truth") == truth) & (pl.col("predicted") == said),
     )
     clicked = alt.selection_point(name="cell", fields=["truth", "predicted"], on="click", clear=False)
     side = alt.Axis(ticks=False, domain=False, grid=False, labelLimit=110)
@@ -23,7 +27,7 @@ def confusion(cells: pl.DataFrame) -> Chart:
         alt.X(
             "predicted:N",
             title="answered",
-            sort=said,
+            sort=order,
             axis=alt.Axis(labelAngle=-50, ticks=False, domain=False, grid=False, orient="top", labelLimit=110),
         ),
         alt.Y("truth:N", title="truth", axis=side),
@@ -36,7 +40,7 @@ def confusion(cells: pl.DataFrame) -> Chart:
     )
     colour = alt.Color("share_of_truth:Q", scale=alt.Scale(range=["#f4f6f8", "#0072b2"], domain=[0, 1]), legend=None)
     squares = base.mark_rect(strokeWidth=2, cursor="pointer").encode(
-        color=colour, stroke=alt.condition(clicked, alt.value("#d55e00"), alt.value(PAPER), empty=False)
+        color=colour, stroke=alt.condition("datum.is_chosen", alt.value(ORANGE), alt.value(PAPER))
     )
     ink = alt.condition(f"datum.share_of_truth > {DARK}", alt.value(PAPER), alt.value(INK))
     numbers = base.mark_text(fontSize=11).encode(text="percent:Q", color=ink)

@@ -1,5 +1,6 @@
 """How text, tables and notes are shown. What comes from data is never Markdown or HTML here: names, replies and comments are anybody's."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 import streamlit as st
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from eve_pipeline.report.writing import shown
 
@@ -39,7 +41,7 @@ def table(rows: pl.DataFrame, columns: Sequence[Column], caption: str, mark: str
         mark: the column that says whether a row is complete, None where nothing says so.
     """
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["shown"] = shown
+    environment.filters |= {"shown": shown, "breakable": breakable}
     marked = mark is not None and mark in rows.columns
     st.html(
         environment.get_template("table.html.jinja").render(
@@ -51,6 +53,11 @@ def table(rows: pl.DataFrame, columns: Sequence[Column], caption: str, mark: str
             is_incomplete=marked and not rows[mark or ""].fill_null(value=True).all(),
         )
     )
+
+
+def breakable(text: str) -> Markup:
+    """Return a key as HTML that may be broken behind its underscores and hyphens."""
+    return Markup("<wbr>").join(re.findall(r"[^_-]*[_-]*", text))
 
 
 def _axis(rows: pl.DataFrame, column: Column) -> tuple[float, float]:

@@ -64,7 +64,7 @@ def test_a_new_publication_is_shown_without_a_click(visit: Visit, edition: Editi
     page = visit("?subset=sample&prompt=simple")
     expect(page.get_by_text("0.999")).to_have_count(0)
     edition("update marts.weighted_f1 set weighted_f1 = 0.999 where model = 'demo-llava-small'")
-    expect(page.get_by_role("cell", name="0.999")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("cell", name="0.999", exact=True)).to_be_visible(timeout=60_000)
     expect(page.get_by_text("New results were published")).to_be_visible()
 
 
@@ -80,7 +80,7 @@ def test_hostile_text_is_shown_as_text_everywhere(visit: Visit, edition: Edition
         f"update marts.unmatched_words set word = '{quoted}'",
         "create table raw.kept as from raw.responses",
         "create or replace view raw.responses as select * replace "
-        f"('{quoted}' || chr(0x202E) || chr(7) || repeat('x', 1000000) as text) from raw.kept",
+        f"('{quoted}' || chr(8238) || chr(7) || repeat('x', 1000000) as text) from raw.kept",
     )
     beginning = HOSTILE[:28]
     for path in ("images?subset=sample&prompt=simple", f"model?{CELL}", "open_answers"):

@@ -114,7 +114,7 @@ def show_confusion(cell: dict[str, str]) -> tuple[str, str]:
     links.settle("said", said, worst["predicted"].item() if worst.height else said[0])
     st.text("Percent of each truth's images. Click a cell, or choose it below, to see its images.")
     st.altair_chart(
-        charts.confusion(cells), key="matrix", on_select=take_clicked, width="stretch",
+        charts.confusion(cells, st.session_state["truth"], st.session_state["said"]), key="matrix", on_select=take_clicked, width="stretch",
         alt="Confusion matrix; its largest confusions are listed below, and each cell can be chosen below it.",
     )  # fmt: skip
     with st.container(horizontal=True):
