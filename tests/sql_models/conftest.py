@@ -161,8 +161,65 @@ def config(cell: dict[str, str], digest: str, *, is_current: bool) -> pl.DataFra
 
 
 @pytest.fixture(scope="session")
+def annotation_tasks(images: pl.DataFrame, current_answers: pl.DataFrame) -> pl.DataFrame:
+    """Two studies: all errors about labelled images under the prompt simple with control items, and five from the hard subset."""
+    truths = images.filter(dataset="labelled").select("dataset", "image_id", truth="label").drop_nulls()
+    answered = current_answers.filter(prompt="simple", status="ok").join(truths, on=["dataset", "image_id"])
+    wrong = answered.filter(pl.col("label") != pl.col("truth")).rename({"label": "answer"})
+    by = ["dataset", "image_id", "truth", "answer", "prompt"]
+    models = wrong.group_by(by).agg(models=pl.col("model").unique().sort(), config_digests=pl.col("config_digest").unique().sort()).sort(by)
+    errors = models.with_columns(error_category=pl.Series([("I", "II", "III")[n % 3] for n in range(models.height)]), is_control=False)
+    controls = truths.head(4).with_columns(answer=pl.lit("boredom"), prompt=pl.lit("simple"), models=[], config_digests=[], is_control=True)
+    common = {"stratum": pl.lit(""), "order_key": pl.lit("k"), "created_at": pl.lit(datetime(2026, 2, 1, tzinfo=UTC))}
+    every = pl.concat([errors, controls], how="diagonal_relaxed").with_row_index("number").with_columns(**common)
+    named = every.with_columns(task=pl.format("t{}", "number")).drop("number")
+    hard = named.head(5).with_columns(study=pl.lit("hard"), subsets=["labelled-hard"])
+    return pl.concat(
+        [
+            named.with_columns(study=pl.lit("study"), subsets=pl.lit(None, pl.List(pl.String))),
+            hard.select(*named.columns, "study", "subsets"),
+        ],
+        how="diagonal_relaxed",
+    )
+
+
+@pytest.fixture(scope="session")
+def annotations(annotation_tasks: pl.DataFrame) -> pl.DataFrame:
+    """Three annotators, one of whom did half; in the second study one annotator who says one thing alone."""
+    random = np.random.default_rng(17)
+    rows = []
+    for task in annotation_tasks.to_dicts():
+        agreed = random.choice(["first", "second", "both", "neither", "unsure"], p=[0.35, 0.35, 0.15, 0.1, 0.05])
+        for name, share in (("ada", 1.0), ("bo", 1.0), ("cy", 0.5)) if task["study"] == "study" else (("ada", 1.0),):
+            shown = [task["truth"], task["answer"]][:: random.choice([1, -1])]
+            own = random.choice(["first", "second", "both", "neither", "unsure"], p=[0.3, 0.3, 0.2, 0.1, 0.1])
+            choice = "both" if task["study"] == "hard" else own if random.random() < 0.4 else agreed
+            if random.random() < share:
+                timed = {"duration_s": random.uniform(1, 9) if name != "cy" else None, "source": "app" if name != "cy" else "csv"}
+                at = datetime(2026, 2, 2, tzinfo=UTC) + timedelta(seconds=len(rows))
+                rows.append(
+                    {
+                        "study": task["study"],
+                        "task": task["task"],
+                        "annotator": name,
+                        "choice": choice,
+                        "shown_order": shown,
+                        "created_at": at,
+                        **timed,
+                    }
+                )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+@pytest.fixture(scope="session")
 def database(
-    sql_settings: Settings, images: pl.DataFrame, current_answers: pl.DataFrame, requests: pl.DataFrame, responses: pl.DataFrame
+    sql_settings: Settings,
+    images: pl.DataFrame,
+    current_answers: pl.DataFrame,
+    requests: pl.DataFrame,
+    responses: pl.DataFrame,
+    annotation_tasks: pl.DataFrame,
+    annotations: pl.DataFrame,
 ) -> Path:
     """The published database; its answers and requests hold outdated rows beside the current ones."""
     warehouse = Warehouse.of(sql_settings)
@@ -183,6 +240,10 @@ def database(
         configs = [config(cell, asked["config_digest"][0], is_current=True), config(cell, "before", is_current=False)]
         write_table(pl.concat(configs), "configs", warehouse.file("configs", model, f"{subset}.{prompt}"))
     write_table(responses, "responses", warehouse.file("responses", "one", "labelled.simple", "part-1"))
+    for (study,), rows in annotation_tasks.group_by("study"):
+        write_table(rows, "annotation_tasks", warehouse.file("annotation_tasks", study))
+    for (study, annotator), rows in annotations.group_by("study", "annotator"):
+        write_table(rows, "annotations", warehouse.file("annotations", study, annotator))
     return publish(warehouse, sql_settings)
 
 

@@ -51,6 +51,21 @@ answers as (
 
 ),
 
+cells as (
+
+    select * exclude (is_complete) from {{ ref('cells') }}
+
+),
+
+plain as (
+
+    select *
+    from {{ ref('f1_scores') }}
+    inner join cells using (cell)
+    where dimension = 'emotion' and scoring = 'strict'
+
+),
+
 annotated as (
 
     select
@@ -168,5 +183,4 @@ select
 from annotated
 inner join errors using (study, model, dataset, subset, prompt)
 inner join scores using (study, model, dataset, subset, prompt)
-inner join {{ ref('f1_scores') }} as plain using (model, dataset, subset, prompt)
-where plain.dimension = 'emotion' and plain.scoring = 'strict'
+inner join plain using (model, dataset, subset, prompt)
