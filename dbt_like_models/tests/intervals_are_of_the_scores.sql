@@ -3,7 +3,7 @@
 select
     scores.*,
     intervals.estimate
-from (select * from {{ ref('f1_scores') }} inner join (select * exclude (is_complete) from {{ ref('cells') }}) as cells using (cell)) as scores
+from {{ ref('f1_scores') }} as scores
 full join (select * from {{ ref('intervals') }} where metric = 'weighted_f1') as intervals
     using (model, dataset, subset, prompt, scheme, dimension, scoring)
 where abs(coalesce(scores.weighted_f1, -1) - coalesce(intervals.estimate, -1)) > 1e-9

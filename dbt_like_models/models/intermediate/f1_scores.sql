@@ -13,6 +13,12 @@ class_scores as (
 
 ),
 
+cells as (
+
+    select * from {{ ref('cells') }}
+
+),
+
 scorings as (
 
     select unnest(['strict', 'answered']) as scoring
@@ -53,7 +59,10 @@ averages as (
 final as (
 
     select
-        cell,
+        cells.model,
+        cells.dataset,
+        cells.subset,
+        cells.prompt,
         scheme,
         dimension,
         scoring,
@@ -67,6 +76,7 @@ final as (
         coalesce(averages.n_classes, 0) as n_classes,
         averages.accuracy
     from items
+    inner join cells using (cell)
     cross join scorings
     left join averages using (cell, scheme, dimension, scoring)
 

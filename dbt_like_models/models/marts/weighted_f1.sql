@@ -6,12 +6,6 @@ f1_scores as (
 
 ),
 
-cells as (
-
-    select * exclude (is_complete) from {{ ref('cells') }}
-
-),
-
 intervals as (
 
     select * from {{ ref('intervals') }}
@@ -39,6 +33,5 @@ select
     bca_low,
     bca_high
 from f1_scores
-inner join cells using (cell)
 left join intervals using (model, dataset, subset, prompt, scheme, dimension, scoring)
 where dimension = 'emotion'
