@@ -16,6 +16,7 @@ from eve_pipeline.warehouse.contract import contracts
 from tests.shell import eve
 
 README = (PROJECT / "README.md").read_text()
+GROUPS = {"annotate", "datasets", "gallery"}
 
 
 def blocks(language: str) -> Iterator[str]:
@@ -52,7 +53,7 @@ def test_a_told_command_exists_with_its_options(command: str):
     if words[0] == "make":
         subprocess.run(["make", "-n", *words[1:]], cwd=PROJECT, check=True, capture_output=True)
         return
-    subcommand = words[1:3] if words[1] == "datasets" else words[1:2]
+    subcommand = words[1:3] if words[1] in GROUPS else words[1:2]
     assert words[0] == "eve"
     help_text = CliRunner().invoke(app, [*subcommand, "--help"], env={"COLUMNS": "200"}).output
     for option in (word for word in words if word.startswith("--")):

@@ -39,8 +39,8 @@ def confusion(cells: pl.DataFrame, truth: str, said: str) -> Chart:
         ],
     )
     colour = alt.Color("share_of_truth:Q", scale=alt.Scale(range=["#f4f6f8", "#0072b2"], domain=[0, 1]), legend=None)
-    squares = base.mark_rect(strokeWidth=2, cursor="pointer").encode(
-        color=colour, stroke=alt.condition("datum.is_chosen", alt.value(ORANGE), alt.value(PAPER))
+    squares = base.mark_rect(strokeWidth=3, cursor="pointer").encode(
+        color=colour, stroke=alt.condition("datum.is_chosen", alt.value(ORANGE), alt.value("transparent"))
     )
     ink = alt.condition(f"datum.share_of_truth > {DARK}", alt.value(PAPER), alt.value(INK))
     numbers = base.mark_text(fontSize=11).encode(text="percent:Q", color=ink)
