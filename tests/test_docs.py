@@ -82,7 +82,7 @@ def test_the_commands_of_a_block_work_one_after_the_other(commands: list[str], r
 def test_other_commands_exist_with_their_options(commands: list[str]):
     for command in commands:
         words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_]+=.*", word)]
-        subcommand = words[1:3] if words[1] == "datasets" else words[1:2]
+        subcommand = words[1:3] if words[1] in {"datasets", "annotate"} else words[1:2]
         help_text = CliRunner().invoke(app, [*subcommand, "--help"], env={"COLUMNS": "200"}).output
         for option in (word.partition("=")[0] for word in words if word.startswith("--")):
             assert option in help_text, command
