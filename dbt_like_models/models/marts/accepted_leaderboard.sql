@@ -51,18 +51,10 @@ answers as (
 
 ),
 
-cells as (
-
-    select * exclude (is_complete) from {{ ref('cells') }}
-
-),
-
 plain as (
 
-    select *
-    from {{ ref('f1_scores') }}
-    inner join cells using (cell)
-    where dimension = 'emotion' and scoring = 'strict'
+    select * from {{ ref('weighted_f1') }}
+    where scoring = 'strict'
 
 ),
 

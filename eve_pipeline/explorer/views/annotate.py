@@ -123,8 +123,10 @@ def show_image(dataset: str, image_id: str) -> None:
 
 
 def answer(study: str, name: str, task: str, choice: Choice) -> None:
-    """Store an answer before anything else happens."""
+    """Store an answer before anything else happens; a key that was pressed twice counts once."""
     state = st.session_state
+    if state.get("answered_last") == task:
+        return
     seen_at = state.pop(f"seen-{task}", None)
     given = Answer(
         task=task,
@@ -135,6 +137,7 @@ def answer(study: str, name: str, task: str, choice: Choice) -> None:
     )
     try:
         record(study, name, [given], "app", Warehouse.of(Settings()))
+        state["answered_last"] = task
     except EveError as error:
         state["annotation_problem"] = f"{error.problem}. {error.hint}"
     except OSError as error:
@@ -150,6 +153,7 @@ def take_back(study: str, name: str) -> None:
     """Take the last answer back; its question is asked again."""
     task = undo(study, name, Warehouse.of(Settings()))
     st.session_state.pop(f"seen-{task}", None)
+    st.session_state.pop("answered_last", None)
 
 
 def escaped(label: str) -> str:

@@ -44,9 +44,9 @@ BOARD_COLUMNS = [
     Column("accuracy", "Plain", "number"),
     Column("accuracy_estimated", "If people decide", "number"),
     Column("accuracy_estimated", "95 % interval", "interval"),
-    Column("accuracy_corrected", "Judged errors alone", "number", is_minor=True),
+    Column("accuracy_corrected", "Of judged errors alone", "number", is_minor=True),
     Column("weighted_f1", "F1, plain", "number", is_minor=True),
-    Column("weighted_f1_corrected", "F1, judged errors alone", "number", is_minor=True),
+    Column("weighted_f1_corrected", "F1, of judged alone", "number", is_minor=True),
     Column("judged", "Errors judged", is_minor=True),
 ]
 AGREEMENT_COLUMNS = [
@@ -87,11 +87,8 @@ def page() -> None:
     shares = published.rows(SHARES, study=study)
     show_shares(shares)
     show_board(published.rows(BOARD, study=study))
-    left, right = st.columns(2, gap="large")
-    with left:
-        show_agreement(published.rows(AGREEMENT, study=study))
-    with right:
-        show_quality(published.rows(QUALITY, study=study))
+    show_agreement(published.rows(AGREEMENT, study=study))
+    show_quality(published.rows(QUALITY, study=study))
     show_remarks(published.rows(REMARKS, study=study))
 
 
@@ -163,7 +160,7 @@ def show_board(board: pl.DataFrame) -> None:
     st.subheader("If people decide what is right", anchor=False)
     st.text(
         "An error counts as right where more than half of those who were not unsure accept it. The estimate takes the judged errors of a "
-        "model for a sample of all its errors; the minor columns correct the judged errors alone."
+        "model for a sample of all its errors; what is called of judged errors alone leaves the others wrong."
     )
     table(
         board.with_columns(judged=pl.format("{} of {}, {} accepted", "n_annotated", "n_errors", "n_accepted")),
