@@ -9,4 +9,4 @@ select
 from {{ ref('open_vocabulary') }} as sweep
 inner join {{ ref('weighted_f1') }} as scores using (model, dataset, subset, prompt)
 where sweep.is_default and scores.scoring = 'strict'
-    and (abs(scores.weighted_f1 - sweep.weighted_f1) > 1e-9 or scores.n <> sweep.n_items)
+    and (abs(scores.weighted_f1 - sweep.weighted_f1) > 1e-9 or scores.n <> sweep.n)
