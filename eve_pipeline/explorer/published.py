@@ -28,7 +28,10 @@ def database() -> Path:
 
 def rows(sql: str, **parameters: object) -> pl.DataFrame:
     """Return the rows of one of the app's own queries, its `$name` parameters bound; asked once for each publication."""
-    return _rows(str(database()), sql, parameters)
+    try:
+        return _rows(str(database()), sql, parameters)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise EveError("The published database lacks what this page shows: an older version published it", "Run `eve publish`.") from error
 
 
 @st.cache_data(max_entries=KEPT_RESULTS, show_spinner=False)

@@ -30,7 +30,7 @@ def texts(page: AppTest) -> str:
 
 
 def html(page: AppTest) -> str:
-    return "\n".join(part.value for part in page.get("html"))
+    return "\n".join(part.value for part in page.get("html")).replace("<wbr>", "")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -214,6 +214,11 @@ def test_a_named_query_comes_with_its_defaults(view: View):
     page.selectbox(key="start").select("leaderboard").run()
     assert "prompt = 'simple'" in page.text_area(key="sql").value
     assert page.dataframe[0].value["weighted_f1"].count() == 4
+
+
+def test_a_database_of_an_older_version_is_told(view: View, edition: Edition):
+    edition("drop table marts.prompt_effects")
+    assert "an older version published it" in texts(view("prompts"))
 
 
 def test_before_the_first_publication_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: View):
