@@ -20,7 +20,7 @@ def app(
     address: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs a token.")] = "127.0.0.1",
     token: Annotated[str | None, typer.Option(help="What visitors have to know; better in EVE_APP_TOKEN or the keyring.")] = None,
 ) -> None:
-    """Open the web app on the published results; it only reads, also while runs write."""
+    """Open the web app on the published results; it only reads, but for what is annotated, also while runs write."""
     settings = Settings()
     environment = os.environ | {"EVE_HOME": str(settings.home), "PYTHONSAFEPATH": "1"} | ({"EVE_APP_TOKEN": token} if token else {})
     if not is_loopback(address) and not (token or settings.app_token):
