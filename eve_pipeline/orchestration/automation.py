@@ -1,5 +1,6 @@
 """What happens without a hand: partitions follow the registries, stale cells are asked again, and results are published."""
 
+import time
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -16,6 +17,7 @@ from eve_pipeline.warehouse.paths import Warehouse
 LOOK_SECONDS: Final = 15
 ASK_SERVICES_SECONDS: Final = 600
 COLLECT_SECONDS: Final = 300
+PAUSE_SECONDS: Final = 300  # of an annotator, whose every answer is a change
 AUTOMATED: Final = {"eve/automated": "true"}
 RUNNING = dg.DefaultSensorStatus.RUNNING
 UNFINISHED: Final = [
@@ -106,10 +108,7 @@ def weekly_evaluation(
 @dg.sensor(job_name="publish", minimum_interval_seconds=LOOK_SECONDS, default_status=RUNNING)
 def published_results(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.RunRequest | dg.SkipReason:
     """Publish when a table has changed since the last publication began, once no run is under way; a failed one is not repeated."""
-    warehouse = Warehouse.of(settings)
-    files = (file for table in contracts().keys() - READ_INTO_ANSWERS for file in warehouse.files(table))
-    changed_at = max((file.stat().st_mtime for file in files), default=0.0)
-    published_at = warehouse.published_at
+    changed_at, published_at = _changed_at(Warehouse.of(settings)), Warehouse.of(settings).published_at
     if published_at and changed_at <= published_at.timestamp():
         return dg.SkipReason("The published database holds all that there is.")
     if not changed_at:
@@ -117,6 +116,13 @@ def published_results(context: dg.SensorEvaluationContext, settings: dg.Resource
     if under_way := context.instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)):
         return dg.SkipReason(f"{under_way} runs are under way.")
     return dg.RunRequest(run_key=str(changed_at))
+
+
+def _changed_at(warehouse: Warehouse) -> float:
+    """Return when what is published was written last; somebody who is annotating counts once they have paused."""
+    written = {table: [file.stat().st_mtime for file in warehouse.files(table)] for table in contracts().keys() - READ_INTO_ANSWERS}
+    written["annotations"] = [at for at in written["annotations"] if time.time() - at > PAUSE_SECONDS]
+    return max((at for times in written.values() for at in times), default=0.0)
 
 
 @dg.op
