@@ -6,7 +6,7 @@ from typing import Any, Final
 import dagster as dg
 
 from eve_pipeline.orchestration.partitions import DATASETS, GRID, partition_of
-from eve_pipeline.quality.checking import CheckResult, Rules
+from eve_pipeline.quality.checking import CheckResult, Rule, Rules
 from eve_pipeline.quality.page import write_page
 from eve_pipeline.quality.suites.images import EXPECTED
 from eve_pipeline.quality.tables import RULES, check
@@ -18,6 +18,11 @@ MADE_WHILE_READING: Final = {EXPECTED}
 """Checks that `read_images` makes itself: it knows the labels of rejected files too."""
 
 
+def described(rule: Rule) -> str:
+    """Return what the UI says of a check."""
+    return f"Expects: {rule.expects}. If not: {rule.to_do}"
+
+
 def check_specs(table: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
     """Return the specs of a table's checks; those of error severity block what comes after."""
     rules: Rules = RULES[table]
@@ -25,7 +30,7 @@ def check_specs(table: str, partitions: dg.PartitionsDefinition[str]) -> list[dg
         dg.AssetCheckSpec(
             name,
             asset=table,
-            description=f"Expects: {rule.expects}. If not: {rule.to_do}",
+            description=described(rule),
             blocking=rule.severity == "error",
             partitions_def=partitions,
         )

@@ -115,7 +115,8 @@ def _shares(found: Mapping[str, Any]) -> tuple[list[object], str]:
     observed, expected = (found["details"][f"{kind}_partition"] for kind in ("observed", "expected"))
     shares = zip(observed["values"], expected["weights"], observed["weights"], strict=True)
     moved = sorted(shares, key=lambda one: -abs(one[1] - one[2]))
-    divergence = f"Kullback-Leibler divergence {found['observed_value']:.3f} nats"
+    n_nats = found["observed_value"]  # None where a value is there that cannot be, or none at all
+    divergence = "the shares cannot be compared" if n_nats is None else f"Kullback-Leibler divergence {n_nats:.3f} nats"
     return [f"{value}: {was:.3f} expected, {now:.3f} found" for value, was, now in moved if abs(was - now) > 0], divergence
 
 

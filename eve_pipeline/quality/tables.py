@@ -15,7 +15,7 @@ from eve_pipeline.quality.records import Record, compared_with, keep, now, read_
 from eve_pipeline.quality.suites.answers import ANSWER_CHECKS, answers_suite
 from eve_pipeline.quality.suites.benchmark_items import ITEM_CHECKS, item_rows, items_suite
 from eve_pipeline.quality.suites.drift import DRIFT_CHECKS, drift_suite, measure
-from eve_pipeline.quality.suites.images import BESIDE, IMAGE_CHECKS, check_elsewhere, check_expected, images_suite
+from eve_pipeline.quality.suites.images import BESIDE, IMAGE_CHECKS, check_elsewhere, check_expected, check_usable, images_suite
 from eve_pipeline.quality.suites.responses import RESPONSE_CHECKS, response_rows, responses_suite
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -110,6 +110,7 @@ def _images(partition: tuple[str, ...], settings: Settings) -> Found:
     suite = images_suite(resolve_labels(entry.labels, settings), is_labelled=images["label"].is_not_null().any())
     beside = (
         check_expected(images, rejected.height, entry.expected),
+        check_usable(images, rejected),
         check_elsewhere(images, images_of_others(entry.key, warehouse)),
     )
     return Found(images, [*run_suite(images, suite), *beside])

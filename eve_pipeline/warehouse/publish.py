@@ -15,7 +15,7 @@ import duckdb
 from filelock import FileLock
 from ulid import ULID
 
-from eve_pipeline.errors import EveError
+from eve_pipeline.errors import MAKE_ROOM, EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.compaction import record_published
 from eve_pipeline.warehouse.dbt_process import READY
@@ -77,7 +77,7 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
     One at a time: a second publisher waits. Whatever is raised, the last published database stays as it was.
 
     Raises:
-        EveError: a Parquet file is damaged, of another table, or newer than this program.
+        EveError: a Parquet file is damaged, of another table, or newer than this program, or the disk is full.
     """
     with FileLock(warehouse.lock("publish")):
         building, name = Publication.building(warehouse, settings), str(ULID())  # dated by when it began to read
@@ -90,6 +90,8 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
             with duckdb.connect(building.database) as connection:
                 connection.execute("CHECKPOINT")
             _switch(warehouse, building, name)
+        except (duckdb.IOException, duckdb.FatalException) as error:
+            raise EveError(f"{building.database} cannot be written: {error}", MAKE_ROOM) from error
         finally:
             shutil.rmtree(building.folder, ignore_errors=True)
 
