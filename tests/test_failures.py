@@ -14,16 +14,19 @@ import pytest
 import yaml
 from PIL import Image
 
+from eve_pipeline.errors import EveError
+from eve_pipeline.quality.checking import CheckResult
 from eve_pipeline.quality.tables import check_or_say_why
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.publish import publish
 from eve_pipeline.warehouse.tables import read_table
 from tests.chat_server import LABELS, ChatServer
 from tests.shell import eve
 
 N_IMAGES = 24
 CELL = ("served", "photos.simple")
-RUN = ("run", "--model", "served", "--dataset", "photos")
+RUN = ("run", "--model", "served", "--dataset", "photos", "--prompt")
 MIB = 1024**2
 
 
@@ -62,7 +65,10 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with ChatServer() as server:
         model = {"backend": "openai", "id": "stub", "base_url": server.url, "limits": {"max_in_flight": 4}}
         (home / "models.yaml").write_text(yaml.safe_dump({"served": model}))
-        for command in (("datasets", "add", "photos", "--path", str(photographs), "--reader", "folder", "--labels", "mikels"), RUN):
+        for command in (
+            ("datasets", "add", "photos", "--path", str(photographs), "--reader", "folder", "--labels", "mikels"),
+            (*RUN, "simple"),
+        ):
             done = eve(*command, home=home)
             assert done.returncode == 0, done.stderr
         yield Home(home, photographs, server)
@@ -99,12 +105,12 @@ def test_a_corrupted_image_is_rejected_with_its_reason_and_the_run_goes_on(home:
     assert prepared.returncode == 0, prepared.stderr
     assert home.rows("rejected_images").select("path", "reason").rows() == [("awe/2.jpg", "truncated")]
     assert home.published() == before
-    asked = eve(*RUN, "--prompt", "simple", "--no-publish", home=home.path)
+    asked = eve(*RUN, "simple", "--no-publish", home=home.path)
     assert asked.returncode == 0, asked.stderr
     assert home.rows("requests")["image_id"].n_unique() == N_IMAGES - 1
-    checked = eve("check", "--dataset", "photos", home=home.path)
-    assert checked.returncode == 0, "a warning"
-    assert "awe/2.jpg:truncated" in "".join(checked.stdout.split())
+    found = checked(home, "images")
+    assert (found.name, found.severity) == ("files_usable", "warning")
+    assert found.examples[0].startswith("awe/2.jpg: truncated")
 
 
 def test_a_relabelled_class_folder_is_named_by_a_failed_check(home: Home) -> None:
@@ -113,38 +119,53 @@ def test_a_relabelled_class_folder_is_named_by_a_failed_check(home: Home) -> Non
     prepared = eve("datasets", "prepare", "photos", home=home.path)
     assert prepared.returncode == 0, prepared.stderr
     assert home.rows("rejected_images")["reason"].to_list() == ["unknown label"] * 3
-    checked = "".join(eve("check", "--dataset", "photos", home=home.path).stdout.split())
-    assert "files_usable" in checked
-    assert "awful/10.jpg:unknownlabel,'awful'isnoneofthelabels" in checked
-    assert "every_label_present" in checked
-    assert "absent:awe" in checked
+    said = "".join(eve("check", "--dataset", "photos", home=home.path).stdout.split())
+    assert "files_usable" in said
+    assert "awful/10.jpg:unknownlabel,'awful'isnoneofthelabels" in said
+    assert "every_label_present" in said
+    assert "absent:awe" in said
     assert home.published() == before
 
 
-def file_of(table: str, warehouse: Warehouse) -> Path:
-    """A file of a table."""
-    return warehouse.files(table)[0]
-
-
-@pytest.mark.parametrize("damage", ["truncated", "newer", "holes"])
-@pytest.mark.parametrize("table", ["images", "benchmark_items", "answers", "responses"])
-def test_a_file_that_cannot_be_read_is_named_and_nothing_is_published(home: Home, table: str, damage: str) -> None:
-    file, before = file_of(table, home.warehouse), home.published()
-    content = file.read_bytes()
-    if damage == "truncated":
-        file.write_bytes(content[: len(content) // 2])
-    elif damage == "newer":
-        pl.read_parquet(file).write_parquet(file, metadata={"contract": table, "contract_version": "99"})
-    else:
-        file.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
-    problem = told(eve("publish", home=home.path))
-    assert str(file) in problem
-    assert ("version99" in problem) == (damage == "newer")
-    assert home.published() == before
+def checked(home: Home, table: str) -> CheckResult:
+    """The check of a table that fails."""
     partition = CELL if table in {"answers", "responses"} else ("photos",)
-    [readable] = [result for result in check_or_say_why(table, partition, Settings(home=home.path)).results if not result.passed]
-    assert readable.name == "readable"
-    assert str(file) in readable.message
+    [failed] = [result for result in check_or_say_why(table, partition, Settings(home=home.path)).results if not result.passed]
+    return failed
+
+
+@pytest.mark.parametrize("table", ["images", "benchmark_items", "answers", "responses"])
+def test_a_truncated_file_is_named_and_nothing_is_published(home: Home, table: str) -> None:
+    file, before = home.warehouse.files(table)[0], home.published()
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert str(file) in told(eve("publish", home=home.path))
+    assert home.published() == before
+    found = checked(home, table)
+    assert found.name == "readable"
+    assert str(file) in found.message
+
+
+@pytest.mark.parametrize(("table", "damage"), [("images", "newer"), ("responses", "newer"), ("answers", "holes"), ("responses", "holes")])
+def test_a_file_that_is_newer_or_has_holes_is_named_and_nothing_is_published(home: Home, table: str, damage: str) -> None:
+    file, before = home.warehouse.files(table)[0], home.published()
+    content = file.read_bytes()
+    if damage == "newer":
+        pl.read_parquet(file).write_parquet(file, metadata={"contract": table, "contract_version": "99"})
+    else:  # as a disk leaves after a crash: of the right length, with a good footer
+        file.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
+    with pytest.raises(EveError) as raised:
+        publish(home.warehouse, Settings(home=home.path))
+    assert str(file) in raised.value.problem
+    assert ("version 99" in raised.value.problem) == (damage == "newer")
+    assert home.published() == before
+    assert str(file) in checked(home, table).message
+
+
+def test_a_file_that_is_put_back_is_published(home: Home) -> None:
+    file, before = home.warehouse.files("answers")[0], home.published()
+    content = file.read_bytes()
+    file.write_bytes(content[:100])
+    told(eve("publish", home=home.path))
     file.write_bytes(content)
     assert eve("publish", home=home.path).returncode == 0
     assert home.published()[0] != before[0]
@@ -201,14 +222,14 @@ def test_a_disk_that_is_full_while_asking_loses_no_reply(disk: SmallDisk) -> Non
 
     server.choice = fill_and_choose
     try:
-        problem = told(eve(*RUN, "--prompt", "positive_first", home=home.path))
+        problem = told(eve(*RUN, "positive_first", home=home.path))
     finally:
         server.choice = first_choice
     assert "cannotbewritten" in problem
     assert str(home.path) in problem
     assert home.published() == before
     disk.make_room()
-    again = eve(*RUN, "--prompt", "positive_first", home=home.path)
+    again = eve(*RUN, "positive_first", home=home.path)
     assert again.returncode == 0, again.stdout + again.stderr
     after = home.rows("responses")
     assert after["request_key"].n_unique() == after.height == 2 * N_IMAGES
@@ -241,6 +262,7 @@ def test_a_disk_that_is_full_while_publishing_leaves_the_last_good_one(disk: Sma
     disk.fill(but=left)
     problem = told(eve("publish", home=home.path))
     assert "Nospaceleft" in problem
+    assert str(home.path) in problem
     assert home.published() == before
     assert not (home.warehouse.publications / ".building").exists()
     disk.make_room()

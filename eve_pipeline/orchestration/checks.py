@@ -61,7 +61,7 @@ def _check_dataset(table: str, dataset: str, settings: Settings) -> Iterator[dg.
                 check_name=result.name,
                 passed=result.passed,
                 severity=_severity(result),
-                description=result.message,
+                description=_found(result),
                 metadata=_metadata(result, settings),
             )
 
@@ -77,13 +77,17 @@ def check_cell(table: str, cell: Cell, settings: Settings) -> list[dg.AssetCheck
             check_name=result.name,
             passed=result.passed,
             severity=_severity(result),
-            description=result.message,
+            description=_found(result),
             metadata=_metadata(result, settings),
             blocking=result.severity == "error",
             partition=partition_of(cell),
         )
         for result in check(table, (cell.model, cell.task), settings).results
     ]
+
+
+def _found(result: CheckResult) -> str:
+    return result.message if result.passed else ": ".join((result.message, *result.examples[:1]))
 
 
 def _severity(result: CheckResult) -> dg.AssetCheckSeverity:

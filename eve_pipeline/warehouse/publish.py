@@ -15,12 +15,13 @@ import duckdb
 from filelock import FileLock
 from ulid import ULID
 
-from eve_pipeline.errors import MAKE_ROOM, EveError
+from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.compaction import record_published
 from eve_pipeline.warehouse.dbt_process import READY
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.raw_schema import create_raw_schema
+from eve_pipeline.warehouse.raw_schema import create_raw_schema, damaged_files
+from eve_pipeline.warehouse.tables import unreadable, unwritable
 
 KEPT = 3
 
@@ -84,16 +85,28 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
         shutil.rmtree(building.folder, ignore_errors=True)
         building.folder.mkdir(parents=True)
         try:
-            with duckdb.connect(building.database) as connection:
-                record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
-            yield building
-            with duckdb.connect(building.database) as connection:
-                connection.execute("CHECKPOINT")
+            with _saying_why(building, warehouse):
+                with duckdb.connect(building.database) as connection:
+                    record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
+                yield building
+                with duckdb.connect(building.database) as connection:
+                    connection.execute("CHECKPOINT")
             _switch(warehouse, building, name)
-        except (duckdb.IOException, duckdb.FatalException) as error:
-            raise EveError(f"{building.database} cannot be written: {error}", MAKE_ROOM) from error
         finally:
             shutil.rmtree(building.folder, ignore_errors=True)
+
+
+@contextmanager
+def _saying_why(building: Publication, warehouse: Warehouse) -> Iterator[None]:
+    """Name the damaged file or the full disk behind what DuckDB and dbt report."""
+    try:
+        yield
+    except (duckdb.Error, EveError) as error:
+        for file, damage in damaged_files(warehouse):
+            raise unreadable(file, damage) from error
+        if isinstance(error, duckdb.IOException | duckdb.FatalException):
+            raise unwritable(building.database, error) from error
+        raise
 
 
 def _switch(warehouse: Warehouse, building: Publication, name: str) -> None:

@@ -43,12 +43,17 @@ def sync(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def unreadable(path: Path, error: Exception) -> EveError:
+    """Return the error that names a file which is damaged."""
+    return EveError(f"{path} is not a readable Parquet file: {error}", "Delete it and materialize it again.")
+
+
 def check_file(path: Path, contract: Contract) -> dict[str, str]:
     """Return a file's metadata; `EveError` where it is damaged, of another table, or newer than this program."""
     try:
         metadata = pl.read_parquet_metadata(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise EveError(f"{path} is not a readable Parquet file: {error}", "Delete it and materialize it again.") from error
+        raise unreadable(path, error) from error
     found, version = metadata.get("contract"), int(metadata.get("contract_version", "0"))
     if found != contract.table:
         raise EveError(f"{path} holds table {found or 'unknown'!r}, not {contract.table!r}", "Move the file away.")
@@ -71,7 +76,10 @@ def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:
     for path in paths:
         if path.exists():
             check_file(path, contract)
-            frames.append(_upgrade(pl.read_parquet(path), contract))
+            try:
+                frames.append(_upgrade(pl.read_parquet(path), contract))
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise unreadable(path, error) from error
     return pl.concat(frames)
 
 

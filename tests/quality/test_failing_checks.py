@@ -238,14 +238,19 @@ def test_files_that_are_damaged_or_labelled_wrong_are_named() -> None:
     rows = [
         ("b/1.jpg", "truncated", "cut"),
         ("awful/0.jpg", "unknown label", "'awful' is none"),
+        ("awful/1.jpg", "unknown label", "'awful' is none"),
         ("c.jpg", "duplicate", "of b"),
         ("d.jpg", "placeholder", "known"),
     ]
     rejected = pl.DataFrame(rows, schema=["path", "reason", "detail"], orient="row")
     found = check_usable(IMAGES, rejected)
-    assert (found.name, found.passed, found.severity, found.n_checked, found.n_unexpected) == ("files_usable", False, "warning", 44, 2)
-    assert found.examples == ("awful/0.jpg: unknown label, 'awful' is none", "b/1.jpg: truncated, cut")
-    assert found.message == "1 truncated, 1 unknown label"
+    assert (found.name, found.passed, found.severity, found.n_checked, found.n_unexpected) == ("files_usable", False, "warning", 45, 3)
+    assert found.examples == (
+        "awful/0.jpg: unknown label, 'awful' is none",
+        "b/1.jpg: truncated, cut",
+        "awful/1.jpg: unknown label, 'awful' is none",
+    )
+    assert found.message == "2 unknown label, 1 truncated"
     assert check_usable(IMAGES, rejected.tail(2)).passed
 
 

@@ -84,8 +84,9 @@ def check_expected(images: pl.DataFrame, n_rejected: int, expected: Expected | N
 
 
 def check_usable(images: pl.DataFrame, rejected: pl.DataFrame) -> CheckResult:
-    """Warn of the files in table `rejected_images` that are damaged or have an unknown label."""
-    bad = rejected.filter(~pl.col("reason").is_in(LEFT_OUT_BY_INTENT)).sort("path")
+    """Warn of the files in table `rejected_images` that are damaged or have an unknown label; the examples name each reason and folder."""
+    number = pl.int_range(pl.len()).over("reason", pl.col("path").str.replace(r"[^/]*$", ""))
+    bad = rejected.filter(~pl.col("reason").is_in(LEFT_OUT_BY_INTENT)).sort("path").sort(number, maintain_order=True)
     kinds = bad["reason"].value_counts(name="n").sort("n", "reason", descending=[True, False]).iter_rows()
     return CheckResult(
         name=USABLE,
