@@ -1,5 +1,6 @@
 """How commands speak: tables on standard output, errors as two sentences."""
 
+import errno
 from collections.abc import Callable
 from functools import wraps
 from typing import Literal, ParamSpec
@@ -12,15 +13,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eve_pipeline.errors import EveError
+from eve_pipeline.errors import MAKE_ROOM, EveError
 from eve_pipeline.settings import Settings
 
 Arguments = ParamSpec("Arguments")
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 WHOLE_WORDS = 30  # up to this length a value is not broken over lines
 
 
 def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Show an `EveError` as its two sentences and exit with 1."""
+    """Show an `EveError`, or a disk without room, as two sentences and exit with 1."""
 
     @wraps(command)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
@@ -29,6 +31,11 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
             command(*args, **kwargs)
         except EveError as error:
             tell_error(error)
+            raise typer.Exit(1) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            tell_error(EveError(f"{error.filename or Settings().home} cannot be written: {error.strerror}", MAKE_ROOM))
             raise typer.Exit(1) from error
 
     return run

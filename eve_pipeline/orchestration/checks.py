@@ -6,7 +6,7 @@ from typing import Any, Final
 import dagster as dg
 
 from eve_pipeline.orchestration.partitions import DATASETS, GRID, partition_of
-from eve_pipeline.quality.checking import CheckResult, Rules
+from eve_pipeline.quality.checking import CheckResult, Rule, Rules
 from eve_pipeline.quality.page import write_page
 from eve_pipeline.quality.suites.images import EXPECTED
 from eve_pipeline.quality.tables import RULES, check
@@ -18,6 +18,11 @@ MADE_WHILE_READING: Final = {EXPECTED}
 """Checks that `read_images` makes itself: it knows the labels of rejected files too."""
 
 
+def described(rule: Rule) -> str:
+    """Return what the UI says of a check."""
+    return f"Expects: {rule.expects}. If not: {rule.to_do}"
+
+
 def check_specs(table: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
     """Return the specs of a table's checks; those of error severity block what comes after."""
     rules: Rules = RULES[table]
@@ -25,7 +30,7 @@ def check_specs(table: str, partitions: dg.PartitionsDefinition[str]) -> list[dg
         dg.AssetCheckSpec(
             name,
             asset=table,
-            description=f"Expects: {rule.expects}. If not: {rule.to_do}",
+            description=described(rule),
             blocking=rule.severity == "error",
             partitions_def=partitions,
         )
@@ -56,7 +61,7 @@ def _check_dataset(table: str, dataset: str, settings: Settings) -> Iterator[dg.
                 check_name=result.name,
                 passed=result.passed,
                 severity=_severity(result),
-                description=result.message,
+                description=_found(result),
                 metadata=_metadata(result, settings),
             )
 
@@ -72,13 +77,17 @@ def check_cell(table: str, cell: Cell, settings: Settings) -> list[dg.AssetCheck
             check_name=result.name,
             passed=result.passed,
             severity=_severity(result),
-            description=result.message,
+            description=_found(result),
             metadata=_metadata(result, settings),
             blocking=result.severity == "error",
             partition=partition_of(cell),
         )
         for result in check(table, (cell.model, cell.task), settings).results
     ]
+
+
+def _found(result: CheckResult) -> str:
+    return result.message if result.passed else ": ".join((result.message, *result.examples[:1]))
 
 
 def _severity(result: CheckResult) -> dg.AssetCheckSeverity:

@@ -9,8 +9,10 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.orchestration.checks import described
 from eve_pipeline.orchestration.partitions import MODELS, TASKS
 from eve_pipeline.prompts.rendering import RenderedPrompt
+from eve_pipeline.quality.checking import Rule, Rules
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.keys import canonical_parameters, config_digest
 from eve_pipeline.responses.reevaluation import asked_cells
@@ -22,7 +24,16 @@ from eve_pipeline.vlms.registry import ModelEntry, model_entries
 NO_PROMPT: Final = RenderedPrompt("", ())
 DIGITS: Final = 12
 MODEL, TASK = dg.AssetKey("model_revision"), dg.AssetKey("task_revision")
-CHECKS: Final = {MODEL: ("folders_known", "services_known"), TASK: ("tasks_known",)}
+CHECKS: Final[dict[dg.AssetKey, Rules]] = {
+    MODEL: {
+        "folders_known": Rule("the files of every model in a folder can be read", "Put the folder back, or correct the entry's path."),
+        "services_known": Rule(
+            "hubs and endpoints say which revision of each model they serve",
+            "See whether they are up; or state a `revision:` in the entry.",
+        ),
+    },
+    TASK: {"tasks_known": Rule("every task's prompt and images can be read", "Correct the prompt, or prepare the dataset.")},
+}
 
 
 class Observed(NamedTuple):
@@ -128,7 +139,13 @@ def _versions(observed: Iterable[Observed]) -> dg.DataVersionsByPartition:
     return dg.DataVersionsByPartition({one.partition: one.revision for one in observed if one.revision})
 
 
-@dg.multi_asset_check(specs=[dg.AssetCheckSpec(check, asset=asset) for asset, checks in CHECKS.items() for check in checks])
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(check, asset=asset, description=described(rule))
+        for asset, rules in CHECKS.items()
+        for check, rule in rules.items()
+    ]
+)
 def revisions_known(settings: dg.ResourceParam[Settings]) -> Iterator[dg.AssetCheckResult]:
     """Look now, as the sensors do now and then."""
     for check in (check for checks in CHECKS.values() for check in checks):

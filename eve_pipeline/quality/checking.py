@@ -93,21 +93,35 @@ def _result(check: Check, validation: Any, n_rows: int) -> CheckResult:  # noqa:
     n_unexpected: int | None
     if "element_count" in found and "unexpected_count" in found:
         n_unexpected, examples = found["unexpected_count"], found["partial_unexpected_index_list"] or found["partial_unexpected_list"]
-        message = f"{n_unexpected:,} of {n_checked:,} rows are not as expected"
+        message = _counted(n_unexpected, n_checked, passed=passed)
     elif "partial_missing_list" in found:
         n_unexpected, examples, message = _set_difference(found)
     elif "details" in found:
         n_unexpected, (examples, message) = 0 if passed else None, _shares(found)
     else:
-        n_unexpected, examples, message = 0 if passed else None, [], f"found {_plain(found.get('observed_value'))}"
+        n_unexpected, examples, message = 0 if passed else None, [], f"found {_plain(found.get('observed_value'))}{_bounds(check)}"
     return CheckResult(check.name, passed, check.severity, n_checked, n_unexpected, tuple(map(_show, examples[:N_EXAMPLES])), message)
+
+
+def _bounds(check: Check) -> str:
+    low, high = (getattr(check.expectation, name, None) for name in ("min_value", "max_value"))
+    if low is None or low == high:
+        return "" if low is None else f", {_plain(low)} expected"
+    return f", {_plain(low)} or more expected" if high is None else f", {_plain(low)} to {_plain(high)} expected"
+
+
+def _counted(n_unexpected: int, n_checked: int, *, passed: bool) -> str:
+    if not n_unexpected:
+        return f"all {n_checked:,} rows are as expected" if n_checked else NOTHING_TO_CHECK
+    return f"{n_unexpected:,} of {n_checked:,} rows are not as expected" + (", which is few enough" if passed else "")
 
 
 def _set_difference(found: Mapping[str, Any]) -> tuple[int, list[object], str]:
     n_absent, n_more = found["missing_count"], found.get("unexpected_count", 0)
     examples = [*(f"absent: {value}" for value in found["partial_missing_list"]), *found.get("partial_unexpected_list", ())]
-    more = f", {n_more:,} are there that are not expected" if n_more else ""
-    return n_absent + n_more, examples, f"{n_absent:,} expected values are absent{more}"
+    more = f"; not expected, but there: {n_more:,}" if n_more else ""
+    absent = f"expected, but absent: {n_absent:,}" if n_absent else "all expected values are there"
+    return n_absent + n_more, examples, f"{absent}{more}"
 
 
 def _shares(found: Mapping[str, Any]) -> tuple[list[object], str]:
@@ -115,7 +129,8 @@ def _shares(found: Mapping[str, Any]) -> tuple[list[object], str]:
     observed, expected = (found["details"][f"{kind}_partition"] for kind in ("observed", "expected"))
     shares = zip(observed["values"], expected["weights"], observed["weights"], strict=True)
     moved = sorted(shares, key=lambda one: -abs(one[1] - one[2]))
-    divergence = f"Kullback-Leibler divergence {found['observed_value']:.3f} nats"
+    n_nats = found["observed_value"]  # None where a value is there that cannot be, or none at all
+    divergence = "the shares cannot be compared" if n_nats is None else f"Kullback-Leibler divergence {n_nats:.3f} nats"
     return [f"{value}: {was:.3f} expected, {now:.3f} found" for value, was, now in moved if abs(was - now) > 0], divergence
 
 

@@ -10,12 +10,12 @@ from eve_pipeline.datasets.catalogue import images_of_others
 from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.errors import EveError
-from eve_pipeline.quality.checking import CheckResult, Rule, Rules, run_suite
+from eve_pipeline.quality.checking import Check, CheckResult, Rule, Rules, run_suite
 from eve_pipeline.quality.records import Record, compared_with, keep, now, read_record
 from eve_pipeline.quality.suites.answers import ANSWER_CHECKS, answers_suite
 from eve_pipeline.quality.suites.benchmark_items import ITEM_CHECKS, item_rows, items_suite
 from eve_pipeline.quality.suites.drift import DRIFT_CHECKS, drift_suite, measure
-from eve_pipeline.quality.suites.images import BESIDE, IMAGE_CHECKS, check_elsewhere, check_expected, images_suite
+from eve_pipeline.quality.suites.images import BESIDE, IMAGE_CHECKS, check_elsewhere, check_expected, check_usable, images_suite
 from eve_pipeline.quality.suites.responses import RESPONSE_CHECKS, response_rows, responses_suite
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -25,7 +25,7 @@ from eve_pipeline.warehouse.tables import read_table
 READABLE: Final = "readable"
 READABLE_RULE = Rule("its files can be read, and are not of a newer version", "Do what the message says about the file that it names.")
 RULES: Final[dict[str, Rules]] = {
-    "images": {**IMAGE_CHECKS, **BESIDE, **DRIFT_CHECKS["images"]},
+    "images": {**IMAGE_CHECKS, **DRIFT_CHECKS["images"], **BESIDE},
     "benchmark_items": {**ITEM_CHECKS, **DRIFT_CHECKS["benchmark_items"]},
     "responses": {**RESPONSE_CHECKS, **DRIFT_CHECKS["responses"]},
     "answers": {**ANSWER_CHECKS, **DRIFT_CHECKS["answers"]},
@@ -34,10 +34,11 @@ RULES: Final[dict[str, Rules]] = {
 
 
 class Found(NamedTuple):
-    """The rows of a partition, by which it is compared with the previous materialization, and the results of its suite."""
+    """The rows of a partition, what is expected of them, and the results of what Great Expectations has no expectation for."""
 
     rows: pl.DataFrame
-    results: list[CheckResult]
+    suite: list[Check]
+    beside: tuple[CheckResult, ...] = ()
 
 
 def check(table: str, partition: tuple[str, ...], settings: Settings) -> Record:
@@ -49,17 +50,16 @@ def check(table: str, partition: tuple[str, ...], settings: Settings) -> Record:
     """
     warehouse = Warehouse.of(settings)
     version, last = _version(table, partition, warehouse), read_record(warehouse, table, partition)
-    rows, results = _SUITES[table](partition, settings)
-    before = compared_with(last, version)
-    results = [*results, *run_suite(rows, drift_suite(table, before))]
+    found, before = _SUITES[table](partition, settings), compared_with(last, version)
+    results = (*run_suite(found.rows, [*found.suite, *drift_suite(table, before)]), *found.beside)
     record = Record(
         table=table,
         partition=partition,
         version=version,
         checked_at=now(),
-        figures=measure(rows),
+        figures=measure(found.rows),
         previous=before,
-        results=tuple(results),
+        results=results,
     )
     return keep(record, warehouse)
 
@@ -110,9 +110,10 @@ def _images(partition: tuple[str, ...], settings: Settings) -> Found:
     suite = images_suite(resolve_labels(entry.labels, settings), is_labelled=images["label"].is_not_null().any())
     beside = (
         check_expected(images, rejected.height, entry.expected),
+        check_usable(images, rejected),
         check_elsewhere(images, images_of_others(entry.key, warehouse)),
     )
-    return Found(images, [*run_suite(images, suite), *beside])
+    return Found(images, suite, beside)
 
 
 def _items(partition: tuple[str, ...], settings: Settings) -> Found:
@@ -120,14 +121,13 @@ def _items(partition: tuple[str, ...], settings: Settings) -> Found:
     images, scores = (read_table(table, [warehouse.file(table, entry.key)]) for table in ("images", "classifier_scores"))
     items = read_table("benchmark_items", [warehouse.file("benchmark_items", subset) for subset in entry.subsets])
     rows = item_rows(items, images, scores)
-    return Found(rows, run_suite(rows, items_suite(entry.key, images, scores, entry.hard_subset)))
+    return Found(rows, items_suite(entry.key, images, scores, entry.hard_subset))
 
 
 def _responses(partition: tuple[str, ...], settings: Settings) -> Found:
     warehouse = Warehouse.of(settings)
     requests, configs = (read_table(table, [warehouse.file(table, *partition)]) for table in ("requests", "configs"))
-    rows = response_rows(requests, configs, stored_responses(requests["request_key"], warehouse))
-    return Found(rows, run_suite(rows, responses_suite()))
+    return Found(response_rows(requests, configs, stored_responses(requests["request_key"], warehouse)), responses_suite())
 
 
 def _answers(partition: tuple[str, ...], settings: Settings) -> Found:
@@ -140,7 +140,7 @@ def _answers(partition: tuple[str, ...], settings: Settings) -> Found:
     said = current.filter(status="ok").drop_nulls("label")["label"].value_counts(sort=True)["label"]
     labels = configs.filter("is_current")["labels"].explode().drop_nulls().unique(maintain_order=True)
     suite = answers_suite(tuple(labels), current.height, truth, None if said.is_empty() else said[0])
-    return Found(current, run_suite(current, suite))
+    return Found(current, suite)
 
 
 _SUITES: Final[dict[str, Callable[[tuple[str, ...], Settings], Found]]] = {

@@ -18,7 +18,7 @@ from eve_pipeline.responses.cells import Cell
 from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import write_table
+from eve_pipeline.warehouse.tables import unwritable, write_table
 
 SYNC_EVERY_S = 0.5
 
@@ -80,7 +80,7 @@ class Journal:
                 self.file.append(line)
                 self.is_unsynced = True
             except OSError as error:
-                self.failure = _unwritable(self.file.path if self.file else self.warehouse.journals, error)
+                self.failure = unwritable(self.file.path if self.file else self.warehouse.journals, error)
                 raise self.failure from error
 
     def fold(self) -> None:
@@ -130,7 +130,7 @@ class Journal:
         try:
             os.fsync(descriptor)
         except OSError as error:
-            self.failure = self.failure or _unwritable(self.warehouse.journals, error)
+            self.failure = self.failure or unwritable(self.warehouse.journals, error)
         finally:
             os.close(descriptor)
 
@@ -169,13 +169,6 @@ def _lock(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def _unwritable(path: Path, error: Exception) -> EveError:
-    return EveError(
-        f"{path} cannot be written: {error}",
-        "Make room or mend the disk, then run the same command again: every reply that was written is kept.",
-    )
-
-
 def _parse(line: bytes, number: int, path: Path) -> Entry:
     try:
         return Entry.model_validate_json(line)
@@ -192,10 +185,7 @@ def _fold(path: Path, warehouse: Warehouse) -> int:
         replies[entry.model, entry.task].append(entry.reply.model_dump())
     for (model, task), rows in replies.items():
         part = warehouse.file("responses", model, task, f"part-{path.stem.lower()}")
-        try:
-            write_table(pl.DataFrame(rows, schema=contracts()["responses"].polars_schema), "responses", part)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _unwritable(part, error) from error
+        write_table(pl.DataFrame(rows, schema=contracts()["responses"].polars_schema), "responses", part)
     path.unlink(missing_ok=True)
     _lock(path).unlink(missing_ok=True)
     return len(whole_lines)

@@ -20,7 +20,8 @@ from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.compaction import record_published
 from eve_pipeline.warehouse.dbt_process import READY
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.raw_schema import create_raw_schema
+from eve_pipeline.warehouse.raw_schema import create_raw_schema, damaged_files
+from eve_pipeline.warehouse.tables import unreadable, unwritable
 
 KEPT = 3
 
@@ -77,21 +78,35 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
     One at a time: a second publisher waits. Whatever is raised, the last published database stays as it was.
 
     Raises:
-        EveError: a Parquet file is damaged, of another table, or newer than this program.
+        EveError: a Parquet file is damaged, of another table, or newer than this program, or the disk is full.
     """
     with FileLock(warehouse.lock("publish")):
         building, name = Publication.building(warehouse, settings), str(ULID())  # dated by when it began to read
         shutil.rmtree(building.folder, ignore_errors=True)
         building.folder.mkdir(parents=True)
         try:
-            with duckdb.connect(building.database) as connection:
-                record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
-            yield building
-            with duckdb.connect(building.database) as connection:
-                connection.execute("CHECKPOINT")
+            with _saying_why(building, warehouse):
+                with duckdb.connect(building.database) as connection:
+                    record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
+                yield building
+                with duckdb.connect(building.database) as connection:
+                    connection.execute("CHECKPOINT")
             _switch(warehouse, building, name)
         finally:
             shutil.rmtree(building.folder, ignore_errors=True)
+
+
+@contextmanager
+def _saying_why(building: Publication, warehouse: Warehouse) -> Iterator[None]:
+    """Name the damaged file or the full disk behind what DuckDB and dbt report."""
+    try:
+        yield
+    except (duckdb.Error, EveError) as error:
+        for file, damage in damaged_files(warehouse):
+            raise unreadable(file, damage) from error
+        if isinstance(error, duckdb.IOException | duckdb.FatalException):
+            raise unwritable(building.database, error) from error
+        raise
 
 
 def _switch(warehouse: Warehouse, building: Publication, name: str) -> None:

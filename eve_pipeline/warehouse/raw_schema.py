@@ -37,6 +37,17 @@ def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehous
     return list(parts)
 
 
+def damaged_files(warehouse: Warehouse) -> Iterator[tuple[Path, duckdb.Error]]:
+    """Read every file whole and yield those that cannot be read; DuckDB does not say which of many files is damaged."""
+    with duckdb.connect() as connection:
+        for file in (file for table in contracts() for file in warehouse.files(table)):
+            try:
+                connection.execute("SELECT count(COLUMNS(*)) FROM read_parquet(?)", [str(file)])
+            except duckdb.Error as error:
+                if file.exists():
+                    yield file, error
+
+
 def _version(file: Path, contract: Contract) -> int:
     return int(check_file(file, contract)["contract_version"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from eve_pipeline.errors import EveError
+from eve_pipeline.errors import MAKE_ROOM, EveError
 from eve_pipeline.files import replacing
 from eve_pipeline.warehouse.contract import Contract, contracts
 
@@ -15,13 +15,21 @@ def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
     """Write a frame to `path` whole or not at all; the file carries the contract's name and version.
 
     Raises:
-        EveError: the frame does not keep the table's contract; nothing is written.
+        EveError: the frame does not keep the table's contract, or the disk is full or broken; the file stays as it was.
     """
     contract = contracts()[table]
     conformed = contract.conform(frame)
-    with replacing(path) as temporary:
-        conformed.write_parquet(temporary, metadata=contract_metadata(contract))
-        sync(temporary)
+    try:
+        with replacing(path) as temporary:
+            conformed.write_parquet(temporary, metadata=contract_metadata(contract))
+            sync(temporary)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: Exception) -> EveError:
+    """Return the error that names a file which cannot be written."""
+    return EveError(f"{path} cannot be written: {error}", MAKE_ROOM)
 
 
 def contract_metadata(contract: Contract) -> dict[str, str]:
@@ -35,12 +43,17 @@ def sync(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def unreadable(path: Path, error: Exception) -> EveError:
+    """Return the error that names a file which is damaged."""
+    return EveError(f"{path} is not a readable Parquet file: {error}", "Delete it and materialize it again.")
+
+
 def check_file(path: Path, contract: Contract) -> dict[str, str]:
     """Return a file's metadata; `EveError` where it is damaged, of another table, or newer than this program."""
     try:
         metadata = pl.read_parquet_metadata(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise EveError(f"{path} is not a readable Parquet file: {error}", "Delete it and materialize it again.") from error
+        raise unreadable(path, error) from error
     found, version = metadata.get("contract"), int(metadata.get("contract_version", "0"))
     if found != contract.table:
         raise EveError(f"{path} holds table {found or 'unknown'!r}, not {contract.table!r}", "Move the file away.")
@@ -63,7 +76,10 @@ def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:
     for path in paths:
         if path.exists():
             check_file(path, contract)
-            frames.append(_upgrade(pl.read_parquet(path), contract))
+            try:
+                frames.append(_upgrade(pl.read_parquet(path), contract))
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise unreadable(path, error) from error
     return pl.concat(frames)
 
 

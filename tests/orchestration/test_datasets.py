@@ -49,7 +49,7 @@ def test_what_is_not_as_expected_is_a_warning(settings: Settings, instance: dg.D
     assert (counts.passed, counts.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert counts.description == "label awe: 4 images listed, 3 expected; label fear: 3 images listed, 4 expected"
     assert (shared.passed, shared.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert shared.description == "24 of 24 images are in other datasets too"
+    assert shared.description == "24 of 24 images are in other datasets too: amusement/0.jpg: copy, amusement/0.jpg"
     assert shared.metadata["unexpected"].value == 24
     assert shared.metadata["examples"].value[0] == "amusement/0.jpg: copy, amusement/0.jpg"
 

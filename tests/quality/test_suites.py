@@ -130,7 +130,7 @@ def test_results_count_and_show_what_is_wrong() -> None:
     width = results["width_usable"]
     assert (width.n_checked, width.n_unexpected, width.message) == (9, 9, "9 of 9 rows are not as expected")
     assert width.examples == tuple(f"width=8, image_id={i}" for i in range(5))
-    assert (results["every_label_present"].n_unexpected, results["every_label_present"].examples) == (1, ("fear",))
+    assert (results["every_label_present"].n_unexpected, results["every_label_present"].examples) == (1, ("absent: fear",))
 
 
 def test_severities_are_known_by_name() -> None:

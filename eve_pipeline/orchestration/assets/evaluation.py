@@ -9,10 +9,11 @@ import polars as pl
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration import metadata
 from eve_pipeline.orchestration.automation import AUTOMATED, RE_EVALUATE
-from eve_pipeline.orchestration.checks import CELL_CHECK_SPECS, check_cell
+from eve_pipeline.orchestration.checks import CELL_CHECK_SPECS, check_cell, described
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
 from eve_pipeline.orchestration.pools import claimed, pools_of
 from eve_pipeline.orchestration.revisions import record_revisions
+from eve_pipeline.quality.checking import Rule, Rules
 from eve_pipeline.quality.page import write_page
 from eve_pipeline.responses.answering import answer_cell
 from eve_pipeline.responses.cells import Cell
@@ -24,6 +25,15 @@ from eve_pipeline.warehouse.paths import Warehouse
 
 WITHIN_BUDGET: Final = "within_monthly_budget"
 SERVED_AS_ONE: Final = "served_as_one"
+OWN_CHECKS: Final[Rules] = {
+    WITHIN_BUDGET: Rule(
+        "what is asked without a hand fits the month's budget of the model", "Ask by hand (`eve run`), or raise its max_usd_per_month."
+    ),
+    SERVED_AS_ONE: Rule(
+        "one served model and build gave all replies", "Compare the answers before and after; give the entry a new `revision:`.", "warning"
+    ),
+}
+"""Checks that only this asset can make: they are about asking, not about a table."""
 ALL_ITEMS = dg.AssetDep("benchmark_items", partition_mapping=dg.AllPartitionMapping())
 REVISIONS = [
     dg.AssetDep(asset, partition_mapping=dg.MultiToSingleDimensionPartitionMapping(dimension))
@@ -47,7 +57,10 @@ ANSWERS: tuple[str, Deps] = ("What is read in the replies; one row a request.", 
     ],
     check_specs=[
         *CELL_CHECK_SPECS,
-        *(dg.AssetCheckSpec(check, asset="responses", partitions_def=GRID) for check in (WITHIN_BUDGET, SERVED_AS_ONE)),
+        *(
+            dg.AssetCheckSpec(check, asset="responses", description=described(rule), partitions_def=GRID)
+            for check, rule in OWN_CHECKS.items()
+        ),
     ],
     name="evaluation",
     group_name="evaluation",

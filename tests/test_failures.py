@@ -1,0 +1,271 @@
+"""What goes wrong with files and disks: it is named, the published database stays the last good one, and the same command goes on."""
+
+import errno
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from PIL import Image
+
+from eve_pipeline.errors import EveError
+from eve_pipeline.quality.checking import CheckResult
+from eve_pipeline.quality.tables import check_or_say_why
+from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.publish import publish
+from eve_pipeline.warehouse.tables import read_table
+from tests.chat_server import LABELS, ChatServer
+from tests.shell import eve
+
+N_IMAGES = 24
+CELL = ("served", "photos.simple")
+RUN = ("run", "--model", "served", "--dataset", "photos", "--prompt")
+MIB = 1024**2
+
+
+class Home(NamedTuple):
+    """An EVE_HOME with one cell of the dataset `photos` answered and published, and where its images and its server are."""
+
+    path: Path
+    photographs: Path
+    server: ChatServer
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse.of(Settings(home=self.path))
+
+    def published(self) -> tuple[Path, int]:
+        """Where the link leads, and how many answers a reader sees there."""
+        with duckdb.connect(self.warehouse.database, read_only=True) as connection:
+            row = connection.execute("SELECT count(*) FROM raw.answers").fetchone()
+        assert row
+        return self.warehouse.database.resolve(), row[0]
+
+    def rows(self, table: str) -> pl.DataFrame:
+        return read_table(table, self.warehouse.files(table))
+
+
+@pytest.fixture(scope="module")
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The home that every case gets a copy of."""
+    folder = tmp_path_factory.mktemp("failures")
+    rng, photographs, home = np.random.default_rng(0), folder / "photographs", folder / "home"
+    for number in range(N_IMAGES):
+        file = photographs / LABELS[number % len(LABELS)] / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
+    (home / "datasets").mkdir(parents=True)
+    with ChatServer() as server:
+        model = {"backend": "openai", "id": "stub", "base_url": server.url, "limits": {"max_in_flight": 4}}
+        (home / "models.yaml").write_text(yaml.safe_dump({"served": model}))
+        for command in (
+            ("datasets", "add", "photos", "--path", str(photographs), "--reader", "folder", "--labels", "mikels"),
+            (*RUN, "simple"),
+        ):
+            done = eve(*command, home=home)
+            assert done.returncode == 0, done.stderr
+        yield Home(home, photographs, server)
+
+
+@pytest.fixture
+def home(prepared_home: Home, tmp_path: Path) -> Home:
+    """A copy that a case may spoil."""
+    return copied(prepared_home, tmp_path / "home", tmp_path)
+
+
+def copied(prepared: Home, path: Path, images: Path) -> Home:
+    """Copy a home to a path, and its photographs into a folder."""
+    shutil.copytree(prepared.path, path, symlinks=True)
+    photographs = images / "photographs"
+    shutil.copytree(prepared.photographs, photographs)
+    entry = path / "datasets" / "photos.yaml"
+    entry.write_text(entry.read_text().replace(str(prepared.photographs), str(photographs)))
+    return Home(path, photographs, prepared.server)
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that failed said, without the breaks of lines; it is no traceback."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return "".join(done.stderr.split())
+
+
+def test_a_corrupted_image_is_rejected_with_its_reason_and_the_run_goes_on(home: Home) -> None:
+    image = home.photographs / "awe" / "2.jpg"
+    image.write_bytes(image.read_bytes()[:-200])
+    before = home.published()
+    prepared = eve("datasets", "prepare", "photos", home=home.path)
+    assert prepared.returncode == 0, prepared.stderr
+    assert home.rows("rejected_images").select("path", "reason").rows() == [("awe/2.jpg", "truncated")]
+    assert home.published() == before
+    asked = eve(*RUN, "simple", "--no-publish", home=home.path)
+    assert asked.returncode == 0, asked.stderr
+    assert home.rows("requests")["image_id"].n_unique() == N_IMAGES - 1
+    found = checked(home, "images")
+    assert (found.name, found.severity) == ("files_usable", "warning")
+    assert found.examples[0].startswith("awe/2.jpg: truncated")
+
+
+def test_a_relabelled_class_folder_is_named_by_a_failed_check(home: Home) -> None:
+    (home.photographs / "awe").rename(home.photographs / "awful")
+    before = home.published()
+    prepared = eve("datasets", "prepare", "photos", home=home.path)
+    assert prepared.returncode == 0, prepared.stderr
+    assert home.rows("rejected_images")["reason"].to_list() == ["unknown label"] * 3
+    said = "".join(eve("check", "--dataset", "photos", home=home.path).stdout.split())
+    assert "files_usable" in said
+    assert "awful/10.jpg:unknownlabel,'awful'isnoneofthelabels" in said
+    assert "every_label_present" in said
+    assert "absent:awe" in said
+    assert home.published() == before
+
+
+def checked(home: Home, table: str) -> CheckResult:
+    """The check of a table that fails."""
+    partition = CELL if table in {"answers", "responses"} else ("photos",)
+    [failed] = [result for result in check_or_say_why(table, partition, Settings(home=home.path)).results if not result.passed]
+    return failed
+
+
+@pytest.mark.parametrize("table", ["images", "benchmark_items", "answers", "responses"])
+def test_a_truncated_file_is_named_and_nothing_is_published(home: Home, table: str) -> None:
+    file, before = home.warehouse.files(table)[0], home.published()
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert str(file) in told(eve("publish", home=home.path))
+    assert home.published() == before
+    found = checked(home, table)
+    assert found.name == "readable"
+    assert str(file) in found.message
+
+
+@pytest.mark.parametrize(("table", "damage"), [("images", "newer"), ("responses", "newer"), ("answers", "holes"), ("responses", "holes")])
+def test_a_file_that_is_newer_or_has_holes_is_named_and_nothing_is_published(home: Home, table: str, damage: str) -> None:
+    file, before = home.warehouse.files(table)[0], home.published()
+    content = file.read_bytes()
+    if damage == "newer":
+        pl.read_parquet(file).write_parquet(file, metadata={"contract": table, "contract_version": "99"})
+    else:  # as a disk leaves after a crash: of the right length, with a good footer
+        file.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
+    with pytest.raises(EveError) as raised:
+        publish(home.warehouse, Settings(home=home.path))
+    assert str(file) in raised.value.problem
+    assert ("version 99" in raised.value.problem) == (damage == "newer")
+    assert home.published() == before
+    assert str(file) in checked(home, table).message
+
+
+def test_a_file_that_is_put_back_is_published(home: Home) -> None:
+    file, before = home.warehouse.files("answers")[0], home.published()
+    content = file.read_bytes()
+    file.write_bytes(content[:100])
+    told(eve("publish", home=home.path))
+    file.write_bytes(content)
+    assert eve("publish", home=home.path).returncode == 0
+    assert home.published()[0] != before[0]
+
+
+# a full disk
+
+
+class SmallDisk(NamedTuple):
+    """A file system with an EVE_HOME on it that is soon full."""
+
+    home: Home
+    filler: Path
+
+    def fill(self, *, but: int = 0) -> None:
+        """Take all room but some bytes."""
+        with self.filler.open("ab", buffering=0) as stream:
+            for n_bytes in (MIB, 4096):
+                try:
+                    while stream.write(bytes(n_bytes)) == n_bytes:
+                        pass
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC  # noqa: PT017 - what it is for
+            stream.truncate(max(0, stream.tell() - but))
+
+    def make_room(self) -> None:
+        """Give it back."""
+        self.filler.unlink()
+
+
+@pytest.fixture
+def disk(prepared_home: Home, tmp_path: Path) -> Iterator[SmallDisk]:
+    """A tmpfs of 64 MiB, which only root can mount."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", mount], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield SmallDisk(copied(prepared_home, mount / "home", tmp_path), mount / "filler")
+    finally:
+        subprocess.run(["umount", "--lazy", mount], check=True)
+
+
+def test_a_disk_that_is_full_while_asking_loses_no_reply(disk: SmallDisk) -> None:
+    home, server, before = disk.home, disk.home.server, disk.home.published()
+    stored, n_seen = home.rows("responses"), len(server.seen)
+    first_choice = server.choice
+
+    def fill_and_choose(image: bytes, prompt: str) -> str:
+        if len(server.seen) - n_seen == N_IMAGES // 2:
+            disk.fill()
+        return first_choice(image, prompt)
+
+    server.choice = fill_and_choose
+    try:
+        problem = told(eve(*RUN, "positive_first", home=home.path))
+    finally:
+        server.choice = first_choice
+    assert "cannotbewritten" in problem
+    assert str(home.path) in problem
+    assert home.published() == before
+    disk.make_room()
+    again = eve(*RUN, "positive_first", home=home.path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    after = home.rows("responses")
+    assert after["request_key"].n_unique() == after.height == 2 * N_IMAGES
+    assert after.join(stored, on=stored.columns[:2], how="semi").height == N_IMAGES
+    assert home.published() == (home.warehouse.database.resolve(), 2 * N_IMAGES)
+
+
+def test_a_disk_that_is_full_while_a_table_is_written_keeps_the_table(disk: SmallDisk) -> None:
+    home, before = disk.home, disk.home.published()
+    images = home.rows("images")
+    shutil.copy(home.photographs / "awe" / "2.jpg", home.photographs / "awe" / "copy.jpg")
+    with (home.photographs / "awe" / "copy.jpg").open("ab") as stream:
+        stream.write(b"another")
+    disk.fill()
+    problem = told(eve("datasets", "prepare", "photos", home=home.path))
+    assert str(home.path / "warehouse") in problem
+    assert "cannotbewritten" in problem
+    assert home.rows("images").equals(images)
+    assert not list(home.path.rglob("*.tmp"))
+    assert home.published() == before
+    disk.make_room()
+    again = eve("datasets", "prepare", "photos", home=home.path)
+    assert again.returncode == 0, again.stderr
+    assert home.rows("images").height == N_IMAGES + 1
+
+
+@pytest.mark.parametrize("left", [0, MIB], ids=["nothing", "some"])
+def test_a_disk_that_is_full_while_publishing_leaves_the_last_good_one(disk: SmallDisk, left: int) -> None:
+    home, before = disk.home, disk.home.published()
+    disk.fill(but=left)
+    problem = told(eve("publish", home=home.path))
+    assert "Nospaceleft" in problem
+    assert str(home.path) in problem
+    assert home.published() == before
+    assert not (home.warehouse.publications / ".building").exists()
+    disk.make_room()
+    again = eve("publish", home=home.path)
+    assert again.returncode == 0, again.stderr
+    assert home.published()[0] != before[0]
