@@ -1,10 +1,5 @@
 """The one exception users see: what was wrong, where, and what to do next."""
 
-from typing import Final
-
-MAKE_ROOM: Final = "Make room or mend the disk, then run the same command again: what was stored is kept."
-"""What to do when a file cannot be written."""
-
 
 class EveError(Exception):
     """A problem that the user can mend.

@@ -1,11 +1,29 @@
 """Files: replaced whole or not at all, and known by their SHA-256."""
 
+import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from ulid import ULID
+
+from eve_pipeline.errors import EveError
+
+MAKE_ROOM: Final = "Make room or mend the disk, then run the same command again: what was stored is kept."
+_NO_ROOM: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+def is_out_of_room(said: object) -> bool:
+    """Whether an error, of this process or told by another one, is that of a full disk; libraries wrap the system's in their own."""
+    return any(reason in str(said) for reason in _NO_ROOM)
+
+
+def unwritable(path: Path, error: object) -> EveError:
+    """Return the error that names a file which cannot be written."""
+    return EveError(f"{path} cannot be written: {error}", MAKE_ROOM)
 
 
 @contextmanager
@@ -13,12 +31,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give the block a name beside `path` to write to, in a folder that is made where it is not there.
 
     What it wrote takes the place of `path` at its end; a block that raises changes nothing.
+
+    Raises:
+        EveError: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{ULID()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        if isinstance(error, EveError) or not is_out_of_room(error):
+            raise
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
 """How commands speak: tables on standard output, errors as two sentences."""
 
-import errno
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Literal, ParamSpec
 
 import polars as pl
@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eve_pipeline.errors import MAKE_ROOM, EveError
+from eve_pipeline.errors import EveError
+from eve_pipeline.files import is_out_of_room, unwritable
 from eve_pipeline.settings import Settings
 
 Arguments = ParamSpec("Arguments")
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 WHOLE_WORDS = 30  # up to this length a value is not broken over lines
 
 
@@ -33,9 +33,9 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
             tell_error(error)
             raise typer.Exit(1) from error
         except OSError as error:
-            if error.errno not in NO_ROOM:
+            if not is_out_of_room(error):
                 raise
-            tell_error(EveError(f"{error.filename or Settings().home} cannot be written: {error.strerror}", MAKE_ROOM))
+            tell_error(unwritable(Path(error.filename or Settings().home), error.strerror))
             raise typer.Exit(1) from error
 
     return run

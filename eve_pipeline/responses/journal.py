@@ -14,11 +14,12 @@ from pydantic import BaseModel, ValidationError
 from ulid import ULID
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import unwritable
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.vlms.protocol import Reply
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import unwritable, write_table
+from eve_pipeline.warehouse.tables import write_table
 
 SYNC_EVERY_S = 0.5
 

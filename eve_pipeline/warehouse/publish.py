@@ -16,12 +16,13 @@ from filelock import FileLock
 from ulid import ULID
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import is_out_of_room, unwritable
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.compaction import record_published
 from eve_pipeline.warehouse.dbt_process import READY
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.raw_schema import create_raw_schema, damaged_files
-from eve_pipeline.warehouse.tables import unreadable, unwritable
+from eve_pipeline.warehouse.tables import unreadable
 
 KEPT = 3
 
@@ -102,10 +103,10 @@ def _saying_why(building: Publication, warehouse: Warehouse) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, EveError) as error:
+        if is_out_of_room(error):
+            raise unwritable(building.database, "no space left on the disk") from error
         for file, damage in damaged_files(warehouse):
             raise unreadable(file, damage) from error
-        if isinstance(error, duckdb.IOException | duckdb.FatalException):
-            raise unwritable(building.database, error) from error
         raise
 
 
@@ -207,7 +208,8 @@ def _check(returncode: int, results: Path, output: str, building: Publication) -
 
 
 def _failures(results: Path) -> list[str]:
-    if not results.exists():
+    try:
+        rows = json.loads(results.read_text(encoding="utf-8"))["results"]
+    except (FileNotFoundError, ValueError):  # the disk may have been full before the whole of it was written
         return []
-    rows = json.loads(results.read_text(encoding="utf-8"))["results"]
     return [f"{row['unique_id'].split('.')[2]} ({row['message']})" for row in rows if row["status"] in {"error", "fail"}]

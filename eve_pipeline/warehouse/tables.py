@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from eve_pipeline.errors import MAKE_ROOM, EveError
-from eve_pipeline.files import replacing
+from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing, unwritable
 from eve_pipeline.warehouse.contract import Contract, contracts
 
 
@@ -25,11 +25,6 @@ def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
             sync(temporary)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: Exception) -> EveError:
-    """Return the error that names a file which cannot be written."""
-    return EveError(f"{path} cannot be written: {error}", MAKE_ROOM)
 
 
 def contract_metadata(contract: Contract) -> dict[str, str]:
