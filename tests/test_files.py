@@ -1,7 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing, sha256_of_file
 
 
@@ -21,6 +23,14 @@ def test_or_not_at_all(tmp_path: Path):
         half.writelines(["half\n", "über\n"])
     assert file.read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, os.strerror(28)), ValueError("underlying IO error: No space left on device (os error 28)")])
+def test_a_full_disk_is_told_by_the_file_that_was_to_be_written(tmp_path: Path, error: Exception):
+    file = tmp_path / "file.txt"
+    with pytest.raises(EveError, match=r"file\.txt cannot be written.*No space left"), replacing(file):
+        raise error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_digest_is_sha256(tmp_path: Path):

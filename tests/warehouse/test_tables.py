@@ -61,7 +61,7 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(EveError, match=r"items\.parquet cannot be written.*No space left"):
         write_table(pl.DataFrame([ITEM]), "benchmark_items", tmp_path / "items.parquet")
     assert list(tmp_path.iterdir()) == []
 
