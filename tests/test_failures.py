@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import duckdb
@@ -221,10 +222,10 @@ def test_a_disk_that_is_full_while_asking_loses_no_reply(disk: SmallDisk) -> Non
         pytest.skip("no file system can be mounted here; tests/responses/test_journal.py limits a journal's size")
     home, server, before = disk.home, disk.home.server, disk.home.published()
     stored, n_seen = home.rows("responses"), len(server.seen)
-    first_choice = server.choice
+    first_choice, is_room = server.choice, Lock()
 
     def fill_and_choose(image: bytes, prompt: str) -> str:
-        if len(server.seen) - n_seen == N_IMAGES // 2:
+        if len(server.seen) - n_seen >= N_IMAGES // 4 and is_room.acquire(blocking=False):
             disk.fill()
         return first_choice(image, prompt)
 

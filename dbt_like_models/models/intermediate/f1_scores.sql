@@ -56,6 +56,17 @@ averages as (
 
 ),
 
+-- Cells are joined last: where the output of one hash join is the build side of another, DuckDB 2.0.0 now and then ends with
+-- "dict-surviving join ... build pipeline is not single-source" (duckdb/duckdb#24807).
+scored as (
+
+    select *
+    from items
+    cross join scorings
+    left join averages using (cell, scheme, dimension, scoring)
+
+),
+
 final as (
 
     select
@@ -66,19 +77,17 @@ final as (
         scheme,
         dimension,
         scoring,
-        items.n_items,
-        coalesce(averages.n, 0) as n,
-        items.n_answered,
-        items.n_answered / items.n_items as coverage,
-        items.is_complete,
-        averages.weighted_f1,
-        averages.macro_f1,
-        coalesce(averages.n_classes, 0) as n_classes,
-        averages.accuracy
-    from items
+        scored.n_items,
+        coalesce(scored.n, 0) as n,
+        scored.n_answered,
+        scored.n_answered / scored.n_items as coverage,
+        scored.is_complete,
+        scored.weighted_f1,
+        scored.macro_f1,
+        coalesce(scored.n_classes, 0) as n_classes,
+        scored.accuracy
+    from scored
     inner join cells using (cell)
-    cross join scorings
-    left join averages using (cell, scheme, dimension, scoring)
 
 )
 
