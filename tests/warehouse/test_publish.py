@@ -128,10 +128,10 @@ def test_a_failing_dbt_test_keeps_the_last_good_database(warehouse: Warehouse, s
     last = without_dbt(warehouse, settings)
     answer = pl.DataFrame([ANSWER | {"status": "shrug", "label": None}])
     write_table(answer, "answers", warehouse.file("answers", "m", "sample.simple"))
-    with pytest.raises(EveError, match="accepted_values_stg_answers_status") as failure:
+    with pytest.raises(EveError, match="accepted_values_stg_answers_ever_status") as failure:
         publish(warehouse, settings)
     log = Path(failure.value.hint.removeprefix("See ").partition(";")[0])
-    assert "accepted_values_stg_answers_status" in log.read_text()
+    assert "accepted_values_stg_answers_ever_status" in log.read_text()
     assert warehouse.database.resolve() == last
     assert items(warehouse.database) == 1
     assert list(warehouse.publications.iterdir()) == [last.parent]
