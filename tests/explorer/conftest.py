@@ -117,7 +117,7 @@ class serving:  # noqa: N801 - reads as a context manager
         return self.log_file.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # while it is open, nothing else in this thread can run an event loop
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a window."""
     if not Path(CHROMIUM).exists():
