@@ -1,6 +1,5 @@
 """`eve app`: look at the published results in a browser."""
 
-import ipaddress
 import os
 import sys
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.terminal import explained
+from eve_pipeline.vlms.endpoints import is_loopback
 
 EXPLORER = PROJECT / "eve_pipeline" / "explorer"
 
@@ -48,11 +48,3 @@ def options(port: int, address: str) -> list[str]:
     }
     hosts = ("localhost", "127.0.0.1", "::1") if is_loopback(address) else ()  # a page elsewhere must not reach it under a name of its own
     return [*(f"--{name}={value}" for name, value in values.items()), *(f"--server.allowedHosts={host}" for host in hosts)]
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

@@ -1,6 +1,7 @@
 """Tell Dagster what was done outside it, so that the UI shows it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -15,16 +16,16 @@ from eve_pipeline.warehouse.paths import Warehouse
 def report_dataset(key: str, settings: Settings) -> None:
     """Report a dataset that was prepared outside Dagster as materialized."""
     tables = ("images", "rejected_images", "classifier_scores", "benchmark_items")
-    _report([dg.AssetMaterialization(table, partition=key) for table in tables], settings)
+    with _opened(settings) as instance:
+        _report([dg.AssetMaterialization(table, partition=key) for table in tables], instance)
 
 
 def report_cells(cells: Iterable[Cell], settings: Settings) -> None:
     """Report cells that `eve run` asked and read as materialized."""
     tables, cells = ("configs", "requests", "responses", "answers"), list(cells)
-    with open_instance(settings) as instance:
-        sync_partitions(instance, settings)
+    with _opened(settings) as instance:
         record_revisions(cells, settings, instance)
-    _report([dg.AssetMaterialization(table, partition=partition_of(cell)) for cell in cells for table in tables], settings)
+        _report([dg.AssetMaterialization(table, partition=partition_of(cell)) for cell in cells for table in tables], instance)
 
 
 def report_collected(cells: Iterable[Cell], settings: Settings) -> list[Cell]:
@@ -42,8 +43,13 @@ def report_collected(cells: Iterable[Cell], settings: Settings) -> list[Cell]:
     return done
 
 
-def _report(materializations: Iterable[dg.AssetMaterialization], settings: Settings) -> None:
+@contextmanager
+def _opened(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with open_instance(settings) as instance:
         sync_partitions(instance, settings)
-        for materialization in materializations:
-            instance.report_runless_asset_event(materialization)
+        yield instance
+
+
+def _report(materializations: Iterable[dg.AssetMaterialization], instance: dg.DagsterInstance) -> None:
+    for materialization in materializations:
+        instance.report_runless_asset_event(materialization)
