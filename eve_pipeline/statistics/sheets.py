@@ -75,25 +75,35 @@ def read_subset(dataset: str, subset: str, batches: Iterable[pl.DataFrame], imag
     images = images.sort("image_id").with_row_index("image")
     truths = images.select(TRUTH).unique().sort(TRUTH)
     truth = images.join(truths.with_row_index("number"), on=TRUTH, nulls_equal=True, maintain_order="left")["number"].to_numpy()
-    found = [_counted(batch.lazy(), images) for batch in batches]
-    counted = pl.concat(found).group_by("model", "prompt", *OUTCOME, "image").agg(pl.col("n").sum())
-    outcomes = counted.select(OUTCOME).unique().sort(OUTCOME)
-    numbered = counted.join(outcomes.with_row_index("outcome"), on=OUTCOME, nulls_equal=True)
-    sheets = tuple(_sheets(numbered, images.height, outcomes.height))
+    said = pl.concat([_numbered(batch.lazy(), images) for batch in batches])
+    outcomes = said.select(OUTCOME).unique().sort(OUTCOME)
+    said = said.join(outcomes.with_row_index("outcome"), on=OUTCOME, nulls_equal=True)
+    sheets = tuple(_sheets(said, images.height, outcomes.height))
     return Subset(dataset, subset, truth.astype(np.int64), truths, outcomes, sheets)
 
 
-def _counted(answers: pl.LazyFrame, images: pl.DataFrame) -> pl.DataFrame:
-    """Return model, prompt, OUTCOME, image (row) and n; categories instead of strings, as there may be millions of rows."""
+def _numbered(answers: pl.LazyFrame, images: pl.DataFrame) -> pl.DataFrame:
+    """Return model, prompt, OUTCOME and image (row); categories instead of strings, as there may be millions of rows."""
     names = [pl.col(name).cast(pl.Categorical) for name in ("model", "prompt", "status")]
-    asked = answers.with_columns(*names, predicted=pl.col("label").cast(pl.Categorical))
-    numbered = asked.join(images.lazy().select("image_id", "image"), on="image_id")
-    return numbered.group_by("model", "prompt", *OUTCOME, "image").agg(n=pl.len()).collect()
+    asked = answers.select("image_id", *names, predicted=pl.col("label").cast(pl.Categorical))
+    return asked.join(images.lazy().select("image_id", "image"), on="image_id").drop("image_id").collect()
 
 
-def _sheets(numbered: pl.DataFrame, n_images: int, n_outcomes: int) -> Iterator[Sheet]:
-    for (model, prompt), rows in sorted(numbered.partition_by("model", "prompt", as_dict=True).items()):
-        given = np.zeros((n_images, n_outcomes), np.int32)
-        given[rows["image"].to_numpy(), rows["outcome"].to_numpy()] = rows["n"].to_numpy()
-        answers, profile = np.unique(given, axis=0, return_inverse=True)
-        yield Sheet(str(model), str(prompt), profile.reshape(-1).astype(np.int64), answers.astype(np.int64))
+def _sheets(said: pl.DataFrame, n_images: int, n_outcomes: int) -> Iterator[Sheet]:
+    place = pl.col("image").cast(pl.Int64) * n_outcomes + pl.col("outcome")
+    for (model, prompt), rows in sorted(said.select("model", "prompt", place=place).partition_by("model", "prompt", as_dict=True).items()):
+        given = np.bincount(rows["place"].to_numpy(), minlength=n_images * n_outcomes).reshape(n_images, n_outcomes)
+        yield Sheet(str(model), str(prompt), *_profiles(given))
+
+
+def _profiles(given: Counts) -> tuple[Numbers, Counts]:
+    """Return each row's number, and the distinct rows in ascending order; each row is read as one number, as sorting rows takes long."""
+    numbers, n_numbers = np.zeros(len(given), np.int64), 1
+    for column in given.T:
+        base = int(column.max(initial=0)) + 1
+        if n_numbers * base > np.iinfo(np.int64).max:
+            numbers = np.unique(numbers, return_inverse=True)[1]
+            n_numbers = int(numbers.max()) + 1
+        numbers, n_numbers = numbers * base + column, n_numbers * base
+    _, first, profile = np.unique(numbers, return_index=True, return_inverse=True)
+    return profile, given[first]

@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from eve_pipeline.statistics.sheets import read_subset, read_subsets
+from eve_pipeline.statistics.sheets import _profiles, read_subset, read_subsets
 from tests.statistics.answers import answers, images, relation
 
 
@@ -45,3 +46,17 @@ def test_batches_do_not_matter(rows):
     parts = read_subset("d", "d", [said[:2], said[2:]], known)
     assert [counted(sheet, whole) for sheet in whole.sheets] == [counted(sheet, parts) for sheet in parts.sheets]
     assert sum(sum(counted(sheet, whole).values()) for sheet in whole.sheets) == len(rows)
+
+
+@given(
+    arrays(
+        np.int64,
+        st.tuples(st.integers(0, 8), st.integers(1, 12)),
+        elements=st.sampled_from([0, 1, 2, 24, 10**6, 2**40]),  # rows of some do not fit 64 bits
+    )
+)
+def test_profiles_are_the_distinct_rows_in_order(given_):
+    profile, rows = _profiles(given_)
+    expected, inverse = np.unique(given_, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(profile, inverse.reshape(-1))
