@@ -28,7 +28,7 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 clean:
 	rm -rf .venv eve_home .mypy_cache .pytest_cache .ruff_cache

@@ -19,6 +19,13 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each file's tests run in one process, and in one process all that share the demo's home, which takes minutes to make."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        item.add_marker(pytest.mark.xdist_group("demo" if "demo_home" in item.fixturenames else item.path.stem))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of an empty EVE_HOME."""
