@@ -18,7 +18,7 @@ from eve_pipeline.files import is_out_of_room, unwritable
 from eve_pipeline.settings import Settings
 
 Arguments = ParamSpec("Arguments")
-WHOLE_WORDS = 30  # up to this length a value is not broken over lines
+WHOLE_WORDS = (30, 20, 10, 0)  # up to this length a value is not broken over lines: the first with which the columns fit
 
 
 def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -62,10 +62,12 @@ def show(frame: pl.DataFrame, title: str = "") -> None:
         ["" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in frame.iter_rows()
     ]
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    for number, (name, dtype) in enumerate(frame.schema.items()):
-        longest = max(map(len, [*name.split(), *(row[number] for row in rows)]))
+    longest = [max(map(len, [*name.split(), *(row[number] for row in rows)])) for number, name in enumerate(frame.columns)]
+    console, gaps = Console(), 3 * frame.width
+    whole = next(most for most in WHOLE_WORDS if not most or sum(min(length, most) for length in longest) + gaps <= console.width)
+    for (name, dtype), length in zip(frame.schema.items(), longest, strict=True):
         justify: Literal["left", "right"] = "right" if dtype.is_numeric() else "left"
-        table.add_column(name, justify=justify, overflow="fold", min_width=min(longest, WHOLE_WORDS))
+        table.add_column(name, justify=justify, overflow="fold", min_width=min(length, whole))
     for row in rows:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    console.print(table)
