@@ -121,6 +121,7 @@ def published_results(context: dg.SensorEvaluationContext, settings: dg.Resource
 def _changed_at(warehouse: Warehouse) -> float:
     """Return when what is published was written last; somebody who is annotating counts once they have paused."""
     written = {table: [file.stat().st_mtime for file in warehouse.files(table)] for table in contracts().keys() - READ_INTO_ANSWERS}
+    written["answers"] += [file.stat().st_ctime for file in warehouse.files("answers")]  # their mtime is when reading them began
     written["annotations"] = [at for at in written["annotations"] if time.time() - at > PAUSE_SECONDS]
     return max((at for times in written.values() for at in times), default=0.0)
 

@@ -11,8 +11,10 @@ from eve_pipeline.files import replacing, unwritable
 from eve_pipeline.warehouse.contract import Contract, contracts
 
 
-def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
+def write_table(frame: pl.DataFrame, table: str, path: Path, *, as_of_ns: int | None = None) -> None:
     """Write a frame to `path` whole or not at all; the file carries the contract's name and version.
+
+    `as_of_ns` (nanoseconds since 1970) becomes its mtime; without it, that is when it is written.
 
     Raises:
         EveError: the frame does not keep the table's contract, or the disk is full or broken; the file stays as it was.
@@ -22,6 +24,8 @@ def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
     try:
         with replacing(path) as temporary:
             conformed.write_parquet(temporary, metadata=contract_metadata(contract))
+            if as_of_ns is not None:
+                os.utime(temporary, ns=(as_of_ns, as_of_ns))
             sync(temporary)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise unwritable(path, error) from error
