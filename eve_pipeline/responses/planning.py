@@ -77,7 +77,8 @@ def _question(cell: Cell, items: pl.DataFrame, settings: Settings, extent: Exten
             "Set its parameters.temperature above 0 in a models.yaml entry of another key, or leave out --repeats.",
         )
     earlier = read_table("configs", [Warehouse.of(settings).file("configs", cell.model, cell.task)])
-    configs = cell_configs(cell, entry, settings)
+    asked_before = earlier.filter(pl.col("is_current") & (pl.col("model_id") == entry.id))["model_revision"].to_list()
+    configs = cell_configs(cell, entry, settings, next(iter(asked_before), None))
     widest = extent.widened(Extent.of(earlier.join(configs, on="config_digest", how="semi")))
     configs = configs.with_columns(n_repeats=pl.lit(widest.repeats, pl.Int64), image_limit=pl.lit(widest.limit, pl.Int64))
     if prompt_variant(cell.prompt, settings).labels:  # without a label or with another one, no answer could be right
@@ -99,17 +100,19 @@ def _plan(question: Question, wanted: pl.DataFrame, warehouse: Warehouse) -> Pla
     )
 
 
-def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings) -> pl.DataFrame:
+def cell_configs(cell: Cell, entry: ModelEntry, settings: Settings, asked_before: str | None = None) -> pl.DataFrame:
     """Return the cell's current rows of `configs`, one for each text that its prompt asks.
 
+    `asked_before` is the model revision that is taken for today's where the hub cannot be reached and the cache has it.
+
     Raises:
-        EveError: the prompt asks about labels that the dataset lacks.
+        EveError: the prompt asks about labels that the dataset lacks, or the model's revision cannot be resolved.
     """
     prompt = prompt_variant(cell.prompt, settings)
     labels = asked_labels(prompt, resolve_labels(pick(subset_datasets(settings), cell.subset, "subset").labels, settings))
     if labels is None:
         raise EveError(f"{cell}: the dataset lacks some of the labels {', '.join(prompt.labels or ())}", "Ask another prompt.")
-    revision = model_revision(entry)
+    revision = model_revision(entry, asked_before)
     rows = []
     for rendered in render(prompt, labels, sentiments(settings)):
         canonical = canonical_parameters(entry, revision, rendered, answer_json_schema(prompt, rendered))

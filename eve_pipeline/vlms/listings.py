@@ -1,4 +1,4 @@
-"""What an endpoint says it serves."""
+"""What a hub or an endpoint says it serves."""
 
 import asyncio
 from typing import Final
@@ -7,22 +7,23 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.endpoints import Endpoint, connect, endpoint, scrubbed
 from eve_pipeline.vlms.registry import ModelEntry
-from eve_pipeline.vlms.revisions import model_revision
+from eve_pipeline.vlms.revisions import hub_commit, model_revision
 
 TIMEOUT_S: Final = 10
 MOST_NAMED: Final = 8
 
 
 def observed_revision(entry: ModelEntry, settings: Settings) -> str:
-    """Return the revision that answers come from today, as `model_revision` does, and an endpoint's only if it lists the model.
+    """Return the revision that answers come from today: as `model_revision` does, but a hub's or an endpoint's only if it says so itself.
 
     Raises:
         EveError: the model is not listed, or cannot be reached.
     """
-    revision = model_revision(entry)
+    if entry.is_local and not (entry.revision or entry.path):
+        return hub_commit(entry)
     if not (entry.is_local or entry.revision):
         _refuse_unlisted(entry, endpoint(entry, settings))
-    return revision
+    return model_revision(entry)
 
 
 def _refuse_unlisted(entry: ModelEntry, asked: Endpoint) -> None:

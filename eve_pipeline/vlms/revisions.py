@@ -1,20 +1,27 @@
 """Resolve what a model entry points at today to a revision."""
 
 import hashlib
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.files import sha256_of_file
 from eve_pipeline.vlms.registry import ModelEntry
 
+HUB_TIMEOUT_S: Final = 10
 
-def model_revision(entry: ModelEntry) -> str:
+
+def model_revision(entry: ModelEntry, asked_before: str | None = None) -> str:
     """Return the revision that answers come from.
 
     It is the revision that the entry states, else the digest of a local checkpoint's files, else the commit of the hub's
     model, else the model's name, with its server's where that is not OpenAI's (what it really served is recorded with each reply).
+    Where the hub cannot be reached, it is the copy in the local cache of the commit that was `asked_before`, else of the one
+    that the hub named when the model was downloaded.
 
     Raises:
         EveError: there is none to be had; the error names the entry and the ways to get the model.
@@ -24,7 +31,7 @@ def model_revision(entry: ModelEntry) -> str:
     if entry.path:
         return folder_digest(entry.path, entry)
     if entry.backend == "transformers":
-        return hub_commit(entry)
+        return _hub_or_cached_commit(entry, asked_before)
     return f"{entry.id} at {urlsplit(entry.base_url).netloc}" if entry.base_url else entry.id
 
 
@@ -51,17 +58,39 @@ def _file_digest(file: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:  #
     return sha256_of_file(file)
 
 
+def is_settled(folder: Path, seconds: float) -> bool:
+    """Whether nothing in a folder was written, renamed or removed within the last seconds, as while a checkpoint is copied there."""
+    try:
+        status = [path.stat() for path in [folder, *folder.rglob("*")] if path.exists()]
+    except FileNotFoundError:  # removed since it was listed
+        return False
+    return all(time.time() - max(one.st_mtime, one.st_ctime) >= seconds for one in status)
+
+
 def hub_commit(entry: ModelEntry) -> str:
-    """Return the commit of the hub's model; where the hub cannot be reached, that of the copy in the local cache."""
-    from huggingface_hub import model_info, snapshot_download
+    """Return the commit that the hub names today.
+
+    Raises:
+        EveError: the hub cannot be reached, or has no such model.
+    """
+    from huggingface_hub import model_info
 
     try:
-        return str(model_info(entry.id).sha)
-    except Exception as online:  # noqa: BLE001 - every reason is told below
-        try:
-            return Path(snapshot_download(entry.id, local_files_only=True)).name
-        except Exception:  # noqa: BLE001 - not in the cache either
-            raise unreachable(entry, str(online)) from online
+        return str(model_info(entry.id, timeout=HUB_TIMEOUT_S).sha)
+    except Exception as error:
+        raise unreachable(entry, str(error)) from error
+
+
+def _hub_or_cached_commit(entry: ModelEntry, asked_before: str | None) -> str:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return hub_commit(entry)
+    except EveError:
+        for revision in (asked_before, None):  # a commit that was downloaded by its name is no ref of the cache
+            with suppress(Exception):  # not in the cache either
+                return Path(snapshot_download(entry.id, revision=revision, local_files_only=True)).name
+        raise
 
 
 def unreachable(entry: ModelEntry, reason: str) -> EveError:

@@ -1,11 +1,17 @@
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.vlms.registry import ModelEntry
-from eve_pipeline.vlms.revisions import model_revision
+from eve_pipeline.vlms.revisions import is_settled, model_revision
 
 
 def local(folder: Path) -> ModelEntry:
@@ -43,22 +49,98 @@ def test_an_empty_folder_names_the_entry_and_the_ways_to_get_the_model(tmp_path:
     assert "base_url" in caught.value.hint
 
 
-def test_a_hub_model_is_known_by_its_cached_commit_where_the_hub_is_out_of_reach(tmp_path: Path):
-    """In a process of its own, since huggingface_hub reads its settings once."""
-    import subprocess
-    import sys
+class Hub:
+    """A hub whose models are all at `commit`, or that replies with `status`."""
 
-    commit = "a" * 40
+    def __init__(self) -> None:
+        self.commit, self.status = "b" * 40, 200
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"id": self.path.removeprefix("/api/models/"), "sha": hub.commit}).encode()
+                self.send_response(hub.status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    hub = Hub()
+    Thread(target=hub.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield hub
+    hub.server.shutdown()
+    hub.server.server_close()
+
+
+RESOLVING = """
+import sys
+from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.listings import observed_revision
+from eve_pipeline.vlms.registry import ModelEntry
+from eve_pipeline.vlms.revisions import is_settled, model_revision
+
+for line in sys.stdin:
+    what, name, *asked_before = line.split()
+    entry = ModelEntry(key="m", backend="transformers", id=name)
+    try:
+        print(observed_revision(entry, Settings()) if what == "observed" else model_revision(entry, *asked_before), flush=True)
+    except Exception as error:
+        print(type(error).__name__, str(error).replace(chr(10), " "), flush=True)
+"""
+Resolve = Callable[..., str]
+
+
+@pytest.fixture
+def resolve(hub: Hub, tmp_path: Path) -> Iterator[Resolve]:
+    """A function that resolves in a process of its own, since huggingface_hub reads its settings once; of org/model it has two commits."""
     repository = tmp_path / "hub" / "models--org--model"
-    (repository / "snapshots" / commit).mkdir(parents=True)
-    (repository / "snapshots" / commit / "config.json").write_text("{}")
+    for commit in ("a" * 40, "b" * 40):
+        (repository / "snapshots" / commit).mkdir(parents=True)
+        (repository / "snapshots" / commit / "config.json").write_text("{}")
     (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
-    script = "from eve_pipeline.vlms.registry import ModelEntry as M; from eve_pipeline.vlms.revisions import model_revision\n"
-    script += "for i in ('org/model', 'org/other'):\n  try: print(model_revision(M(key='m', backend='transformers', id=i)))\n"
-    script += "  except Exception as e: print(type(e).__name__, e)"
-    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()[:2]
-    assert first == commit
-    assert second.startswith("EveError Model 'm' (org/other) cannot be reached")
+    (repository / "refs" / "main").write_text("a" * 40)
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_ENDPOINT": hub.url}
+    command = [sys.executable, "-c", RESOLVING]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+
+        def resolve(*words: str) -> str:
+            assert child.stdin
+            assert child.stdout
+            child.stdin.write(" ".join(words) + "\n")
+            child.stdin.flush()
+            return child.stdout.readline().strip()
+
+        yield resolve
+        child.communicate()
+
+
+def test_a_hub_models_revision_is_the_commit_that_the_hub_names(hub: Hub, resolve: Resolve):
+    assert resolve("observed", "org/model") == resolve("asked", "org/model") == "b" * 40
+    hub.commit = "c" * 40
+    assert resolve("observed", "org/model") == resolve("asked", "org/model", "b" * 40) == "c" * 40
+
+
+def test_where_the_hub_is_out_of_reach_nothing_is_observed_and_the_cached_copy_that_was_asked_before_is_asked(hub: Hub, resolve: Resolve):
+    """Without one, that to which the cache's ref points."""
+    hub.status = 503
+    assert resolve("observed", "org/model").startswith("EveError Model 'm' (org/model) cannot be reached")
+    assert resolve("asked", "org/model", "b" * 40) == "b" * 40
+    assert resolve("asked", "org/model") == resolve("asked", "org/model", "c" * 40) == "a" * 40
+    assert resolve("asked", "org/other").startswith("EveError Model 'm' (org/other) cannot be reached")
+
+
+def test_a_folder_in_which_something_was_just_written_is_not_settled(checkpoint: Path):
+    os.utime(checkpoint / "model.safetensors", (0, 0))
+    os.utime(checkpoint / "config.json", (0, 0))
+    assert not is_settled(checkpoint, 3600), "a copy may keep the times of what it copies"
+    assert is_settled(checkpoint, 0)
+    assert is_settled(checkpoint / "nowhere", 3600), "nothing is being copied there"
