@@ -18,7 +18,7 @@ from eve_pipeline.terminal import explained, show
 
 if TYPE_CHECKING:
     from eve_pipeline.responses.budget import Budget
-    from eve_pipeline.responses.cells import Cell
+    from eve_pipeline.responses.observing import Observed
     from eve_pipeline.responses.runner import CellOutcome
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -41,6 +41,7 @@ def run(
     from eve_pipeline.responses.budget import Budget
     from eve_pipeline.responses.cells import select_cells
     from eve_pipeline.responses.extent import Extent
+    from eve_pipeline.responses.observing import observe_cells
     from eve_pipeline.responses.runner import ask_cells
     from eve_pipeline.warehouse.paths import Warehouse
 
@@ -48,14 +49,14 @@ def run(
     with logging_to(settings, command="run"), _keeping_what_came(budget), publishing(settings) if publish else nullcontext() as publish_now:
         cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
         prepare_missing(cells, settings)
-        outcomes = []
+        observed, outcomes = observe_cells(cells, settings), []
         with closing(ask_cells(cells, settings, extent=Extent(repeats, limit), budget=budget)) as ended:
             for outcome in ended:
                 outcomes.append(outcome)
                 if is_planned(outcome.cell, Warehouse.of(settings)):
                     answer_cell(outcome.cell, settings)  # of a failed cell too: what is missing must show
         with ThreadPoolExecutor(1) as beside:  # dbt works in its own process
-            reporting = beside.submit(_report, [outcome.cell for outcome in outcomes if outcome.is_done], settings)
+            reporting = beside.submit(_report, outcomes, observed, settings)
             _show(sorted(outcomes, key=lambda outcome: cells.index(outcome.cell)))
             if publish_now:
                 publish_now()
@@ -80,10 +81,12 @@ def _keeping_what_came(budget: "Budget") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(cells: "list[Cell]", settings: Settings) -> None:
+def _report(outcomes: "list[CellOutcome]", observed: "list[Observed]", settings: Settings) -> None:
     from eve_pipeline.orchestration.reporting import report_cells  # imports dagster, which takes a second
+    from eve_pipeline.responses.observing import about
 
-    report_cells(cells, settings)
+    asked = [outcome.cell for outcome in outcomes if not outcome.failure]  # also those that wait for a batch
+    report_cells([outcome.cell for outcome in outcomes if outcome.is_done], settings, about(asked, observed))
 
 
 def _show(outcomes: "list[CellOutcome]") -> None:

@@ -16,6 +16,7 @@ from eve_pipeline.warehouse.paths import Warehouse
 
 LOOK_SECONDS: Final = 15
 ASK_SERVICES_SECONDS: Final = 600
+SETTLED_SECONDS: Final = 30  # of a checkpoint, which may be copied for minutes
 COLLECT_SECONDS: Final = 300
 PAUSE_SECONDS: Final = 300  # of an annotator, whose every answer is a change
 AUTOMATED: Final = {"eve/automated": "true"}
@@ -63,7 +64,7 @@ def registered_partitions(context: dg.SensorEvaluationContext, settings: dg.Reso
 
 @dg.sensor(minimum_interval_seconds=LOOK_SECONDS, default_status=RUNNING)
 def local_revisions(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
-    """Observe what is on this machine: checkpoints in folders, prompts, and the images of subsets."""
+    """Observe what this machine knows: checkpoints in folders, stated revisions, prompts, and the images of subsets."""
     return _seen(("folders_known", "tasks_known"), context.instance, settings)
 
 
@@ -76,8 +77,8 @@ def remote_revisions(context: dg.SensorEvaluationContext, settings: dg.ResourceP
 def _seen(checks: Collection[str], instance: dg.DagsterInstance, settings: Settings) -> dg.SensorResult:
     """Record the revisions that have changed, where `re_evaluation` will not take them for older than what was asked before."""
     is_settled = not _is_asking(instance) and _has_looked_at_what_was_asked(instance)
-    events = [event for check in checks for event in news(*look(check, settings), instance, with_changes=is_settled)]
-    return dg.SensorResult(asset_events=events)
+    looked = [look(check, settings, settled_for_s=SETTLED_SECONDS) for check in checks]
+    return dg.SensorResult(asset_events=[event for seen in looked for event in news(*seen, instance, with_changes=is_settled)])
 
 
 def _is_asking(instance: dg.DagsterInstance) -> bool:

@@ -1,29 +1,22 @@
 """Observed revisions: what each model and each task is today, as data versions that automation compares."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration.checks import described
 from eve_pipeline.orchestration.partitions import MODELS, TASKS
-from eve_pipeline.prompts.rendering import RenderedPrompt
 from eve_pipeline.quality.checking import Rule, Rules
-from eve_pipeline.responses.cells import Cell
-from eve_pipeline.responses.keys import canonical_parameters, config_digest
+from eve_pipeline.responses.observing import Observed, observe_models, observe_tasks
 from eve_pipeline.responses.reevaluation import asked_cells
-from eve_pipeline.responses.task_revisions import task_revision as current_task
 from eve_pipeline.settings import Settings
-from eve_pipeline.vlms.listings import observed_revision
 from eve_pipeline.vlms.registry import ModelEntry, model_entries
+from eve_pipeline.vlms.revisions import is_settled
 
-NO_PROMPT: Final = RenderedPrompt("", ())
-DIGITS: Final = 12
 MODEL, TASK = dg.AssetKey("model_revision"), dg.AssetKey("task_revision")
+ASSETS: Final = {"model": MODEL, "task": TASK}
 CHECKS: Final[dict[dg.AssetKey, Rules]] = {
     MODEL: {
         "folders_known": Rule("the files of every model in a folder can be read", "Put the folder back, or correct the entry's path."),
@@ -36,56 +29,30 @@ CHECKS: Final[dict[dg.AssetKey, Rules]] = {
 }
 
 
-class Observed(NamedTuple):
-    """A partition of model_revision or task_revision, and its revision or the reason why none can be had."""
+def look(check: str, settings: Settings, *, settled_for_s: float = 0) -> tuple[str, list[Observed]]:
+    """Return a check's name and what it is about, of all that was ever asked: tasks, models that this machine knows, or those of services.
 
-    asset: dg.AssetKey
-    partition: str
-    revision: str | None = None
-    problem: str | None = None
-
-
-def observe_models(models: Collection[str], settings: Settings) -> list[Observed]:
-    """Return the revision of each model; services are asked side by side."""
-    entries = model_entries(settings)
-    with ThreadPoolExecutor(max(1, len(models))) as threads:
-        return list(threads.map(lambda key: _observe(MODEL, key, lambda: _asked_as(entries[key], settings)), models))
-
-
-def _asked_as(entry: ModelEntry, settings: Settings) -> str:
-    """Return a model's revision, and the digest of the settings in its entry that can change an answer."""
-    revision = observed_revision(entry, settings)
-    return f"{revision} with {config_digest(canonical_parameters(entry, revision, NO_PROMPT, {}))[:DIGITS]}"
-
-
-def observe_tasks(tasks: Iterable[str], settings: Settings) -> list[Observed]:
-    """Return the revision of each task."""
-    return [_observe(TASK, task, partial(current_task, task, settings)) for task in tasks]
-
-
-def look(check: str, settings: Settings) -> tuple[str, list[Observed]]:
-    """Return a check's name and what it is about: of all that was ever asked, tasks, models in folders, or those of hubs and endpoints."""
+    Models in folders in which something was written less than `settled_for_s` seconds ago are left out: they may still be copied.
+    """
     cells, entries = asked_cells(settings), model_entries(settings)
     if check == "tasks_known":
         return check, observe_tasks(sorted({cell.task for cell in cells}), settings)
-    models = sorted({cell.model for cell in cells if (entries[cell.model].path is not None) == (check == "folders_known")})
-    return check, observe_models(models, settings)
+    known_here = {key for key, entry in entries.items() if entry.path or entry.revision}
+    models = sorted({cell.model for cell in cells if (cell.model in known_here) == (check == "folders_known")})
+    return check, observe_models([key for key in models if _may_be_told(entries[key], settled_for_s)], settings)
 
 
-def _observe(asset: dg.AssetKey, partition: str, resolve: Callable[[], str]) -> Observed:
-    try:
-        return Observed(asset, partition, resolve())
-    except (EveError, OSError) as error:
-        return Observed(asset, partition, problem=str(error))
+def _may_be_told(entry: ModelEntry, settled_for_s: float) -> bool:
+    return entry.path is None or is_settled(entry.path, settled_for_s)
 
 
 def changed(observed: Collection[Observed], instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
     """Return observations of what differs from what was recorded last, so that looking again says nothing."""
-    recorded = {asset: _recorded(asset, instance) for asset in {one.asset for one in observed}}
+    recorded = {kind: _recorded(ASSETS[kind], instance) for kind in {one.kind for one in observed}}
     return [
-        dg.AssetObservation(one.asset, partition=one.partition, tags={DATA_VERSION_TAG: one.revision})
+        dg.AssetObservation(ASSETS[one.kind], partition=one.key, tags={DATA_VERSION_TAG: one.revision})
         for one in observed
-        if one.revision and one.revision != recorded[one.asset].get(one.partition)
+        if one.revision and one.revision != recorded[one.kind].get(one.key)
     ]
 
 
@@ -99,7 +66,7 @@ def _recorded(asset: dg.AssetKey, instance: dg.DagsterInstance) -> Mapping[str, 
 def known(check: str, observed: Collection[Observed]) -> dg.AssetCheckEvaluation:
     """Return whether every revision is known, and why not; not by partition: Dagster keeps such a result only once outside runs."""
     asset = next(asset for asset, checks in CHECKS.items() if check in checks)
-    problems = [f"{one.partition}: {one.problem}" for one in observed if one.problem]
+    problems = [f"{one.key}: {one.problem}" for one in observed if one.problem]
     return dg.AssetCheckEvaluation(
         asset, check, passed=not problems, description="; ".join(problems) or "all known", metadata={"observed": len(observed)}
     )
@@ -115,11 +82,9 @@ def news(
     return [*(changed(observed, instance) if with_changes else []), *([evaluation] if is_new else [])]
 
 
-def record_revisions(cells: Iterable[Cell], settings: Settings, instance: dg.DagsterInstance) -> None:
-    """Record what cells are asked with, so that automation finds nothing new in them."""
-    cells = list(cells)
-    observed = observe_models({cell.model for cell in cells} & model_entries(settings).keys(), settings)
-    for event in changed([*observed, *observe_tasks({cell.task for cell in cells}, settings)], instance):
+def record(observed: Collection[Observed], instance: dg.DagsterInstance) -> None:
+    """Record what cells were asked with, so that automation finds nothing new in them."""
+    for event in changed(observed, instance):
         instance.report_runless_asset_event(event)
 
 
@@ -136,7 +101,7 @@ def task_revision(context: dg.OpExecutionContext, settings: dg.ResourceParam[Set
 
 
 def _versions(observed: Iterable[Observed]) -> dg.DataVersionsByPartition:
-    return dg.DataVersionsByPartition({one.partition: one.revision for one in observed if one.revision})
+    return dg.DataVersionsByPartition({one.key: one.revision for one in observed if one.revision})
 
 
 @dg.multi_asset_check(

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from eve_pipeline.cli import app
 from eve_pipeline.orchestration.automation import collect, collected_batches
 from eve_pipeline.orchestration.instance import open_instance
+from eve_pipeline.orchestration.revisions import look, news
 from eve_pipeline.settings import Settings
 from tests.batch_server import BatchServer
 
@@ -74,3 +75,20 @@ def test_the_sensor_launches_the_job_when_a_batch_has_ended(eve: Callable[..., R
         assert collect.execute_in_process(instance=instance, resources={"settings": prepared}).success
     assert materialized(prepared, "answers") == PARTITION
     assert isinstance(collected_batches(look()), dg.SkipReason)
+
+
+def test_what_changes_while_a_batch_is_open_is_still_to_be_seen(eve: Callable[..., Result], server: BatchServer, prepared: Settings):
+    def changed_tasks() -> set[str]:
+        with open_instance(prepared) as instance:
+            events = news(*look("tasks_known", prepared), instance)
+        return {str(event.partition) for event in events if isinstance(event, dg.AssetObservation)}
+
+    eve(*RUN)
+    assert changed_tasks() == set(), "it was recorded when it was asked"
+    prompts, shipped = prepared.home / "prompts", prepared.assets_data / "prompts" / "simple.yaml"
+    prompts.mkdir()
+    (prompts / "simple.yaml").write_text(shipped.read_text().replace("prediction", "emotion"))
+    server.end("batch_1")
+    assert eve("collect", "--no-publish").exit_code == 0
+    assert materialized(prepared, "answers") == PARTITION
+    assert changed_tasks() == {"photos.simple"}

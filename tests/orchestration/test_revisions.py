@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.observe import observe
 from dagster._core.definitions.sensor_definition import SensorDefinition, SensorExecutionData
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG
 from PIL import Image
@@ -20,14 +21,16 @@ from eve_pipeline.orchestration import automation, revisions
 from eve_pipeline.orchestration.assets.evaluation import evaluation
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
-from eve_pipeline.orchestration.revisions import look, news, record_revisions, revisions_known
+from eve_pipeline.orchestration.revisions import look, news, record, revisions_known
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.observing import observe_cells
 from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import write_table
 from tests.chat_server import ChatServer
+from tests.shell import eve
 
 ROW = [Cell(model, "photos", prompt) for model in ("changing", "steady") for prompt in ("mine", "simple")]
 TABLES = ("configs", "requests", "responses", "answers")
@@ -90,7 +93,7 @@ def daemon(prepared: Settings, add_model: Callable[..., None]) -> Iterator[Daemo
         write_table(plan.requests, "requests", Warehouse.of(prepared).file("requests", cell.model, cell.task))
     with open_instance(prepared) as instance:
         sync_partitions(instance, prepared)
-        record_revisions(ROW, prepared, instance)
+        record(observe_cells(ROW, prepared), instance)
         for cell in ROW:
             for table in TABLES:
                 instance.report_runless_asset_event(dg.AssetMaterialization(table, partition=partition_of(cell)))
@@ -129,6 +132,55 @@ def test_changes_are_recorded_once_automation_has_looked_at_what_was_asked(daemo
     (daemon.settings.home / "checkpoints" / "changing" / "more.json").write_text("{}")
     seen = daemon.tick(automation.local_revisions).asset_events
     assert [type(event) for event in seen] == [dg.AssetCheckEvaluation] * 2
+
+
+def observations(settings: Settings, instance: dg.DagsterInstance) -> set[str]:
+    """Return what has changed since it was recorded."""
+    events = [event for check in ("folders_known", "tasks_known") for event in news(*look(check, settings), instance)]
+    return {str(event.partition) for event in events if isinstance(event, dg.AssetObservation)}
+
+
+def test_a_folder_that_is_being_copied_is_left_alone(daemon: Daemon, add_model: Callable[..., None]):
+    demo = daemon.settings.assets_data / "demo_models" / "demo-llava-base"
+    for key in ("changing", "steady"):
+        add_model(key, backend="transformers", id="tiny", path=str(demo))
+    folder = daemon.settings.home / "checkpoints" / "changing"
+    add_model("changing", backend="transformers", id="tiny", path=str(folder))
+    (folder / "more.json").write_text("{}")
+    _, seen = look("folders_known", daemon.settings, settled_for_s=5)
+    assert [one.key for one in seen] == ["steady"]
+    assert observations(daemon.settings, daemon.instance) == {"changing", "steady"}
+
+
+def test_a_stated_revision_is_known_on_this_machine(daemon: Daemon, add_model: Callable[..., None]):
+    add_model("changing", backend="openai", id="x", base_url="http://127.0.0.1:1/v1", revision="2026-11-01")
+    assert observations(daemon.settings, daemon.instance) == {"changing"}
+    assert look("services_known", daemon.settings) == ("services_known", [])
+
+
+def test_what_changes_while_eve_run_asks_is_still_to_be_seen(daemon: Daemon, chat_server: ChatServer):
+    def change(number: int) -> int:
+        if number == 5:
+            write_prompt(daemon.settings, TEXT + "!")
+        return 0
+
+    run = ("run", "--model", "served", "--dataset", "photos", "--prompt", "mine", "--prompt", "simple", "--no-publish")
+    chat_server.fault = change
+    done = eve(*run, home=daemon.settings.home)
+    assert done.returncode == 0, done.stderr
+    assert observations(daemon.settings, daemon.instance) == {"photos.mine"}
+    assert eve(*run, home=daemon.settings.home).returncode == 0
+    assert observations(daemon.settings, daemon.instance) == set()
+
+
+def test_a_model_whose_entry_has_just_gone_hides_no_other(daemon: Daemon):
+    entries = yaml.safe_load((daemon.settings.home / "models.yaml").read_text())
+    (daemon.settings.home / "models.yaml").write_text(yaml.safe_dump({"steady": entries["steady"]}))
+    (daemon.settings.home / "checkpoints" / "steady" / "more.json").write_text("{}")
+    for key in ("changing", "steady"):
+        observed = observe([revisions.model_revision], instance=daemon.instance, partition_key=key, resources={"settings": daemon.settings})
+        assert observed.success
+    assert observations(daemon.settings, daemon.instance) == set()
 
 
 def test_a_changed_setting_of_an_entry_is_a_change_of_its_model(daemon: Daemon, add_model: Callable[..., None]):

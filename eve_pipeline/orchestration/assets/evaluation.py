@@ -12,11 +12,12 @@ from eve_pipeline.orchestration.automation import AUTOMATED, RE_EVALUATE
 from eve_pipeline.orchestration.checks import CELL_CHECK_SPECS, check_cell, described
 from eve_pipeline.orchestration.partitions import GRID, cells_of, partition_of
 from eve_pipeline.orchestration.pools import claimed, pools_of
-from eve_pipeline.orchestration.revisions import record_revisions
+from eve_pipeline.orchestration.revisions import record
 from eve_pipeline.quality.checking import Rule, Rules
 from eve_pipeline.quality.page import write_page
 from eve_pipeline.responses.answering import answer_cell
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.observing import observe_cells
 from eve_pipeline.responses.reevaluation import ask_again
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.responses.served import served_as
@@ -99,7 +100,7 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
 def _outcomes(cells: list[Cell], selected: set[str], context: dg.AssetExecutionContext, settings: Settings) -> Iterable[CellOutcome]:
     if "responses" not in selected:
         return map(CellOutcome, cells)
-    record_revisions(cells, settings, context.instance)
+    record(observe_cells(cells, settings), context.instance)
     return ask_again(cells, settings) if context.run.tags.items() >= AUTOMATED.items() else ask_cells(cells, settings)
 
 
