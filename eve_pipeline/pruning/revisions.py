@@ -22,7 +22,7 @@ from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import read_table, write_table
 
 CELL: Final = ("model", "subset", "prompt")
-REVISION: Final = (*CELL, "model_revision", "prompt_revision", "settings", "is_current")
+REVISION: Final = (*CELL, "model_revision", "prompt_revision", "settings", "labels", "is_current")
 
 
 class Rule(NamedTuple):

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
+from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.pruning.revisions import Found, Rule, find_revisions, remove_revisions
 from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell
@@ -76,6 +77,16 @@ def test_nothing_is_found_unless_an_option_says_so(revised: Settings):
     assert names(find_revisions(Rule(keep=1, older_than=timedelta()), revised)) == ["1"]
     row = find_revisions(Rule(keep=1), revised).revisions.row(0, named=True)
     assert [row[name] for name in ("model", "subset", "prompt", "dataset", "n_requests", "n_replies")] == [*SIMPLE, "photos", 24, 24]
+
+
+def test_each_list_of_labels_is_a_revision(prepared: Settings, point_at: Callable[..., None]):
+    point_at("1")
+    file, mikels = prepared.home / "datasets" / "photos.yaml", resolve_labels("mikels", prepared)
+    for more in ([], ["boredom"], ["boredom", "pride"]):
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"labels": [*mikels, *more]}))
+        ask(prepared)
+    assert [labels.to_list() for labels in find_revisions(ALL_OLD, prepared).revisions["labels"]] == [[*mikels], [*mikels, "boredom"]]
+    assert [labels.to_list() for labels in find_revisions(Rule(keep=1), prepared).revisions["labels"]] == [[*mikels]]
 
 
 def test_old_revisions_go_with_their_replies_and_the_current_one_is_untouched(revised: Settings, chat_server: ChatServer):

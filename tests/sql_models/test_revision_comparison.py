@@ -22,6 +22,8 @@ SAID = {
 }
 """Answers by config, image by image."""
 STATUSES = {"refusal", "error"}
+LABELS = {"oldest": ["awe", "fear"], "old": ["awe", "fear", "anger"], "new": ["awe", "fear", "anger", "sadness"]}
+"""Labels of the configs of `relabelled`, whose dataset's list grew twice; of all others, those of `new`."""
 Row = dict[str, Any]
 
 
@@ -36,6 +38,7 @@ HISTORIES = {
     "edited": [("old", "r", "p1", parameters("r")), ("new", "r", "p2", parameters("r", 1))],
     "came_back": [("new", "r1", "p", parameters("r1")), ("old", "r2", "p", parameters("r2"))],
     "schema": [("old", "r", "p", parameters("r")), ("new", "r", "p", parameters("r", response_format=SCHEMA))],
+    "relabelled": [(digest, "r", "p", parameters("r")) for digest in ("oldest", "old", "new")],
     "constant": [("new", "r", "p", parameters("r"))],
 }
 """By prompt: with which config, of which revisions and parameters, its cell was asked, hour after hour; `new` is current."""
@@ -50,8 +53,9 @@ def tables(prompt: str, hour: int, digest: str, model_revision: str, prompt_revi
     read = [{"status": said if said in STATUSES else "ok", "label": None if said in STATUSES else said} for said in SAID[digest]]
     asked = pl.DataFrame([cell | item for item in items]).with_columns(config_digest=pl.lit(digest))
     revisions = {"model_revision": model_revision, "prompt_revision": prompt_revision, "parameters": settings}
+    labels = pl.lit(LABELS[digest if prompt == "relabelled" else "new"])
     return {
-        "configs": config(cell, digest, is_current=is_current).with_columns(pl.lit(told).alias(name) for name, told in revisions.items()),
+        "configs": config(cell, digest, is_current=is_current).with_columns(labels=labels, **{n: pl.lit(v) for n, v in revisions.items()}),
         "requests": asked.with_columns(image_sha256=pl.lit("-"), origin=pl.lit("asked")),
         "responses": asked.select("request_key", delivery=pl.lit("received"), attempts=1, created_at=pl.lit(at)),
         "answers": pl.concat([asked.drop("request_key"), pl.DataFrame(read)], how="horizontal").with_columns(
@@ -82,7 +86,7 @@ def row(rows: list[Row], prompt: str, revision: int, scoring: str) -> Row:
 
 def test_there_is_a_row_for_each_revision_but_the_first(rows: list[Row]):
     found = {(row["prompt"], row["revision"]) for row in rows}
-    assert found == {("weights", 2), ("weights", 3), ("edited", 2), ("came_back", 2), ("schema", 2)}
+    assert found == {("weights", 2), ("weights", 3), ("edited", 2), ("came_back", 2), ("schema", 2), ("relabelled", 2), ("relabelled", 3)}
     assert len(rows) == 2 * len(found)
 
 
@@ -117,10 +121,19 @@ def test_what_changed_and_when_is_told(rows: list[Row]):
     ]
     assert (last["first_answer_at_before"].astimezone(UTC).hour, last["first_answer_at"].astimezone(UTC).hour) == (2, 3)
     changed = {prompt: row(rows, prompt, 2, "strict")["changed"] for prompt in HISTORIES if len(HISTORIES[prompt]) > 1}
-    assert changed == {"weights": "model", "edited": "prompt, settings", "came_back": "model", "schema": "settings"}
+    assert changed == {"weights": "model", "edited": "prompt, settings", "came_back": "model", "schema": "settings", "relabelled": "labels"}
 
 
 def test_an_old_revision_that_came_back_is_the_last(rows: list[Row]):
     found = row(rows, "came_back", 2, "strict")
     assert (found["model_revision_before"], found["model_revision"], found["is_current"]) == ("r2", "r1", True)
     assert (found["n_flipped_right"], found["n_flipped_wrong"]) == (2, 1)
+
+
+def test_each_list_of_labels_is_a_revision(rows: list[Row]):
+    """As in `weights`, whose revisions gave the same answers."""
+    names = ("n_pairs", "weighted_f1_before", "weighted_f1", "n_answers", "n_only_before", "n_only_after", "n_changed", "n_flipped_right")
+    for number in (2, 3):
+        relabelled, weights = (row(rows, prompt, number, "strict") for prompt in ("relabelled", "weights"))
+        assert [relabelled[name] for name in names] == [weights[name] for name in names]
+        assert relabelled["changed"] == "labels"

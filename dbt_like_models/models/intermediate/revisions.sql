@@ -44,6 +44,7 @@ dated as (
         configs.prompt_revision,
         configs.settings,
         configs.is_current,
+        configs.labels::varchar as labels,
         configs.label_order::varchar as label_order,
         min(answered.first_answer_at) over revision as first_answer_at
     from configs
@@ -57,6 +58,7 @@ dated as (
                 configs.model_revision,
                 configs.prompt_revision,
                 configs.settings,
+                configs.labels,
                 configs.is_current
         )
 
@@ -67,6 +69,6 @@ select
     *,
     dense_rank() over (
         partition by model, subset, prompt
-        order by is_current, first_answer_at nulls first, model_revision, prompt_revision, settings
+        order by is_current, first_answer_at nulls first, model_revision, prompt_revision, settings, labels
     ) as number
 from dated

@@ -16,6 +16,7 @@ revisions as (
         model_revision,
         prompt_revision,
         settings,
+        labels,
         first_answer_at,
         is_current
     from {{ ref('revisions') }}
@@ -105,7 +106,8 @@ select
         ', ',
         if(earlier.model_revision <> later.model_revision, 'model', null),
         if(earlier.prompt_revision <> later.prompt_revision, 'prompt', null),
-        if(earlier.settings <> later.settings, 'settings', null)
+        if(earlier.settings <> later.settings, 'settings', null),
+        if(earlier.labels <> later.labels, 'labels', null)
     ) as changed,
     earlier.model_revision as model_revision_before,
     later.model_revision,

@@ -111,7 +111,7 @@ def compare_revisions(scoring: str) -> None:
         number = links.choose("Later revision", [str(value) for value in found["revision"]], "revision")
     row = found.filter(revision=int(number))
     for change in row.to_dicts():
-        st.text(f"Changed: {change['changed'] or 'labels of the dataset'}.")
+        st.text(f"Changed: {change['changed'] or 'the text of the question'}.")
         for side in ("model", "prompt"):
             st.text(plain(f"{side}: {change[f'{side}_revision_before']} → {change[f'{side}_revision']}"))
         st.text(
