@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, Self
 import polars as pl
 
 from eve_pipeline.responses.cells import Cell
+from eve_pipeline.vlms.registry import ModelEntry
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table
 
@@ -32,6 +33,10 @@ class Extent(NamedTuple):
 WHOLE: Final = Extent()
 
 
-def last_extent(cell: Cell, warehouse: Warehouse) -> Extent:
-    """Return how much of the cell was asked when it was last planned; once and whole where that is not known."""
-    return Extent.of(read_table("configs", [warehouse.file("configs", cell.model, cell.task)])) or WHOLE
+def last_extent(cell: Cell, entry: ModelEntry, warehouse: Warehouse) -> Extent:
+    """Return how much of the cell was asked when it was last planned; once and whole where that is not known.
+
+    Once, too, where its model now gives the same answer each time.
+    """
+    extent = Extent.of(read_table("configs", [warehouse.file("configs", cell.model, cell.task)])) or WHOLE
+    return extent._replace(repeats=1) if entry.is_greedy else extent

@@ -12,7 +12,7 @@ from eve_pipeline.responses.budget import Budget
 from eve_pipeline.responses.cells import Cell, tasks
 from eve_pipeline.responses.extent import Extent, last_extent
 from eve_pipeline.responses.forecast import forecast, totals
-from eve_pipeline.responses.planning import Plan, plan_cells
+from eve_pipeline.responses.planning import Plan, plan_cell, plan_cells
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import ModelEntry, model_entries
@@ -36,8 +36,9 @@ def stale_cells(settings: Settings) -> list[Cell]:
     entries = model_entries(settings)
     together: dict[tuple[str, Extent], list[Cell]] = defaultdict(list)
     for cell in asked_cells(settings):
-        if entries[cell.model].is_local or entries[cell.model].automation:
-            together[cell.model, last_extent(cell, Warehouse.of(settings))].append(cell)
+        entry = entries[cell.model]
+        if entry.is_local or entry.automation:
+            together[cell.model, last_extent(cell, entry, Warehouse.of(settings))].append(cell)
     return [cell for (_, extent), cells in together.items() for cell in _stale(cells, extent, settings)]
 
 
@@ -75,7 +76,10 @@ def _ask_endpoint(entry: ModelEntry, cells: list[Cell], settings: Settings) -> I
 def _ask_within(left_usd: float | None, cell: Cell, entry: ModelEntry, settings: Settings) -> CellOutcome:
     """Ask the cell if its forecast fits what is left of the month's USD; what costs more than was forecast is cut off there."""
     if left_usd is not None:
-        [plan] = plan_cells([cell], settings, last_extent(cell, Warehouse.of(settings)))
+        try:
+            plan = plan_cell(cell, settings, last_extent(cell, entry, Warehouse.of(settings)))
+        except EveError as error:
+            return CellOutcome(cell, failure=str(error))
         expected_usd = _expected_usd(plan, entry, settings)
         if expected_usd > left_usd:
             why = f"{plan.missing.height} requests are expected to cost {expected_usd:.4f} USD; {left_usd:.4f} are left of this month's"

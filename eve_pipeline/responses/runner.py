@@ -205,10 +205,11 @@ def _log(outcome: CellOutcome) -> None:
 
 def _ask_cell(cell: Cell, current: OpenVlm, run: Run) -> CellOutcome:
     warehouse = Warehouse.of(run.settings)
-    is_batch = model_entry(cell.model, run.settings).backend == "openai_batch"
+    entry = model_entry(cell.model, run.settings)
+    is_batch = entry.backend == "openai_batch"
     with cell_lock(cell, run.settings):
         ended = _collected(cell, run.settings) if is_batch else ""
-        plan = plan_cell(cell, run.settings, run.extent or last_extent(cell, warehouse))
+        plan = plan_cell(cell, run.settings, run.extent or last_extent(cell, entry, warehouse))
         write_table(plan.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(plan.requests, "requests", warehouse.file("requests", cell.model, cell.task))
         outcome = CellOutcome(cell, plan.requests.height)

@@ -1,5 +1,6 @@
 """The grid through Dagster, against a real server."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import dagster as dg
@@ -9,9 +10,11 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from eve_pipeline.orchestration.assets.evaluation import SERVED_AS_ONE, WITHIN_BUDGET, evaluation
 from eve_pipeline.orchestration.automation import AUTOMATED
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
+from eve_pipeline.quality.records import record_file
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
 from tests.chat_server import ChatServer
 
 N = 24
@@ -66,6 +69,22 @@ def test_a_failed_cell_fails_the_run_but_not_its_row(prepared: Settings, instanc
     assert not result.success
     assert str(row[1]) in str(result.filter_events(lambda event: event.is_step_failure)[0].step_failure_data.error)
     assert materialized(instance, "answers") == {partition_of(cell) for cell in row if cell != row[1]}
+
+
+def test_a_check_that_breaks_fails_its_cell_alone(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):
+    """The record of the first cell's last check holds a share of good answers that cannot be, which Great Expectations refuses."""
+    tasks = [task for task in instance.get_dynamic_partitions("task") if task.startswith("photos.")]
+    first, second = (Cell.of("served", task) for task in tasks[:2])
+    assert materialize(prepared, instance, first, first).success
+    file = record_file(Warehouse.of(prepared), "answers", (first.model, first.task))
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"version": 0, "figures": record["figures"] | {"ok_rate": 3.0}}))
+    result = materialize(prepared, instance, first, second)
+    [failure] = result.filter_events(lambda event: event.is_step_failure)
+    assert "1 of 2 cells failed, the others are done" in str(failure.step_failure_data.error)
+    assert f"{{'{first}': 'ValidationError: " in str(failure.step_failure_data.error)
+    assert materialized(instance, "answers") == {partition_of(first), partition_of(second)}
+    assert len(chat_server.seen) == 2 * N
 
 
 def test_answers_alone_are_read_again_and_nothing_is_asked(prepared: Settings, instance: dg.DagsterInstance, chat_server: ChatServer):

@@ -9,6 +9,7 @@ from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.extent import WHOLE, Extent, last_extent
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
+from eve_pipeline.vlms.registry import model_entry
 from eve_pipeline.warehouse.paths import Warehouse
 from tests.chat_server import ChatServer
 
@@ -47,10 +48,10 @@ def test_it_is_that_of_the_current_configs(rows: list[tuple[bool, int | None, in
 
 def test_a_cell_remembers_the_most_that_was_asked_of_it(prepared: Settings, chat_server: ChatServer):
     warehouse = Warehouse.of(prepared)
-    assert last_extent(CELL, warehouse) == WHOLE
+    assert last_extent(CELL, model_entry("served", prepared), warehouse) == WHOLE
     for asked, remembered in ((10, 10), (5, 10), (12, 12), (None, None), (3, None)):
         list(ask_cells([CELL], prepared, extent=Extent(limit=asked)))
-        assert last_extent(CELL, warehouse) == Extent(1, remembered)
+        assert last_extent(CELL, model_entry("served", prepared), warehouse) == Extent(1, remembered)
     assert len(chat_server.seen) == 24
 
 
@@ -59,4 +60,4 @@ def test_without_an_extent_as_much_is_asked_as_before(prepared: Settings, chat_s
     add_model("served", backend="openai", id="another", base_url=chat_server.url)
     [outcome] = ask_cells([CELL], prepared, extent=None)
     assert (outcome.n_requests, outcome.n_asked, len(chat_server.seen)) == (20, 10, 20)
-    assert last_extent(CELL, Warehouse.of(prepared)) == Extent(1, 10)
+    assert last_extent(CELL, model_entry("served", prepared), Warehouse.of(prepared)) == Extent(1, 10)

@@ -127,3 +127,27 @@ def test_stale_is_what_lacks_a_good_reply_to_the_extent_that_was_asked(prepared:
     assert set(stale_cells(prepared)) == {simple, explanation}, "what is out of reach shall be asked, and say so"
     (prepared.home / "models.yaml").unlink()
     assert asked_cells(prepared) == []
+
+
+def test_a_model_that_became_greedy_is_asked_once(prepared: Settings, add_model: Add, chat_server: ChatServer):
+    """Twice the same answer would be one; when it is sampled again, it is asked as often as before."""
+    cell = Cell("served", "photos", "simple")
+
+    def entry(temperature: float) -> None:
+        add_model("served", backend="openai", id="stub", base_url=chat_server.url, automation={}, parameters={"temperature": temperature})
+
+    entry(1)
+    list(ask_cells([cell], prepared, extent=Extent(repeats=2)))
+    entry(0)
+    assert stale_cells(prepared) == [cell]
+    assert asked_again(cell, prepared) == CellOutcome(cell, n_requests=3 * N, n_asked=N)
+    assert stale_cells(prepared) == []
+    entry(1)
+    assert asked_again(cell, prepared) == CellOutcome(cell, n_requests=3 * N, n_asked=0)
+
+
+def test_what_cannot_be_planned_is_a_failure_of_its_cell(prepared: Settings, add_paid: Add, chat_server: ChatServer):
+    add_paid(automation={"max_usd_per_month": 1000})
+    outcomes = list(ask_again([SIMPLE._replace(subset="sample"), SIMPLE], prepared))
+    assert "Subset 'sample' is not materialized" in (outcomes[0].failure or "")
+    assert outcomes[1] == CellOutcome(SIMPLE, n_requests=N, n_asked=N)

@@ -86,6 +86,9 @@ def evaluation(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
                 found_wrong = _report(context, outcome, selected, settings)
             except EveError as error:
                 found_wrong = str(error)
+            except Exception as error:
+                context.log.exception("%s could not be read or checked", outcome.cell)
+                found_wrong = f"{type(error).__name__}: {error}"
             if failure := outcome.failure or found_wrong:
                 failures[str(outcome.cell)] = failure
     write_page(Warehouse.of(settings))
