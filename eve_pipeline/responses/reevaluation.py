@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import polars as pl
 from filelock import FileLock
@@ -22,10 +24,20 @@ from eve_pipeline.warehouse.tables import read_table
 
 
 def asked_cells(settings: Settings) -> list[Cell]:
-    """Return the cells that were planned before and still have a model, a subset and a prompt."""
-    planned = [Cell.of(file.parent.name, file.stem) for file in Warehouse.of(settings).files("requests")]
+    """Return the cells that were asked before, not only imported, and still have a model, a subset and a prompt."""
+    files = {Cell.of(file.parent.name, file.stem): file for file in Warehouse.of(settings).files("requests")}
     models, registered = model_entries(settings), set(tasks(settings))
-    return [cell for cell in planned if cell.model in models and cell.task in registered]
+    return [
+        cell
+        for cell, file in files.items()
+        if cell.model in models and cell.task in registered and _is_asked(file, file.stat().st_mtime_ns)
+    ]
+
+
+@cache
+def _is_asked(requests: Path, mtime_ns: int) -> bool:  # noqa: ARG001 - read again when written
+    origins = read_table("requests", [requests])["origin"]
+    return origins.is_empty() or "asked" in origins  # empty where all images have left the subset: they may come back
 
 
 def stale_cells(settings: Settings) -> list[Cell]:
@@ -78,9 +90,9 @@ def _ask_within(left_usd: float | None, cell: Cell, entry: ModelEntry, settings:
     if left_usd is not None:
         try:
             plan = plan_cell(cell, settings, last_extent(cell, entry, Warehouse.of(settings)))
+            expected_usd = _expected_usd(plan, entry, settings)
         except EveError as error:
             return CellOutcome(cell, failure=str(error))
-        expected_usd = _expected_usd(plan, entry, settings)
         if expected_usd > left_usd:
             why = f"{plan.missing.height} requests are expected to cost {expected_usd:.4f} USD; {left_usd:.4f} are left of this month's"
             return CellOutcome(cell, n_requests=plan.requests.height, n_left=plan.missing.height, held_back=why)

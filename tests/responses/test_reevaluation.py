@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.extent import Extent
+from eve_pipeline.responses.importing.importing import import_file
 from eve_pipeline.responses.reevaluation import ask_again, asked_cells, spent_this_month, stale_cells
 from eve_pipeline.responses.runner import CellOutcome, ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import write_table
+from eve_pipeline.warehouse.tables import read_table, write_table
 from tests.chat_server import ChatServer
 
 PRICES = {"input_usd": 1000, "output_usd": 100_000, "read_on": "2026-11-01", "source": "a test"}
@@ -127,6 +129,17 @@ def test_stale_is_what_lacks_a_good_reply_to_the_extent_that_was_asked(prepared:
     assert set(stale_cells(prepared)) == {simple, explanation}, "what is out of reach shall be asked, and say so"
     (prepared.home / "models.yaml").unlink()
     assert asked_cells(prepared) == []
+
+
+def test_what_was_only_imported_is_not_asked(prepared: Settings, add_model: Add, chat_server: ChatServer, tmp_path: Path):
+    add_model("served", backend="openai", id="stub", base_url=chat_server.url, automation={})
+    cell, file = Cell("served", "photos", "simple"), tmp_path / "theirs.csv"
+    images = read_table("images", Warehouse.of(prepared).files("images"))
+    images.select(pl.col("path").alias("image"), pl.lit("awe").alias("prediction")).write_csv(file)
+    assert import_file(file, cell, prepared).n_named == N
+    assert asked_cells(prepared) == stale_cells(prepared) == []
+    list(ask_cells([cell], prepared, extent=Extent(limit=10)))
+    assert asked_cells(prepared) == [cell]
 
 
 def test_a_model_that_became_greedy_is_asked_once(prepared: Settings, add_model: Add, chat_server: ChatServer):
