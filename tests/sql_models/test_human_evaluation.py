@@ -4,15 +4,17 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import duckdb
 import krippendorff
 import numpy as np
 import polars as pl
 import pytest
+from jinja2 import Environment
 from sklearn.metrics import accuracy_score, f1_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from eve_pipeline.settings import Settings
+from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
 from eve_pipeline.warehouse.query import named_queries, run_query
@@ -63,6 +65,16 @@ def test_shares_are_means_over_images_with_wilson_intervals(mart: Mart, judged: 
         assert row["n_tasks"] == len({r["task"] for r in rows})
         wanted = proportion_confint(share * len(images), len(images), method="wilson")
         assert (row["ci_low"], row["ci_high"]) == pytest.approx(wanted)
+
+
+def test_an_interval_holds_its_share_also_where_all_said_the_same() -> None:
+    macros = Environment(autoescape=False).from_string((PROJECT / "dbt_like_models" / "macros" / "wilson.sql").read_text()).module  # noqa: S701 - SQL
+    ends = ", ".join(getattr(macros, f"wilson_{end}")("share", "n") for end in ("low", "high"))
+    rows = duckdb.sql(f"select n, share, {ends} from (select range as n, unnest([0.0, 1.0, 1 / n]) as share from range(2, 300))").fetchall()
+    assert len(rows) == 3 * 298
+    for n, share, low, high in rows:
+        assert 0 <= low <= share <= high <= 1, n
+        assert (low, high) == pytest.approx(proportion_confint(share * n, n, method="wilson"), abs=1e-12)
 
 
 def test_the_five_verdicts_add_up(mart: Mart) -> None:
@@ -183,8 +195,6 @@ def test_named_queries_show_the_marts(database: Path, mart: Mart, judged: pl.Dat
 
 
 def test_without_any_study_the_tables_are_empty(tmp_path: Path) -> None:
-    import duckdb
-
     empty = Settings(home=tmp_path / "home")
     with duckdb.connect(publish(Warehouse.of(empty), empty), read_only=True) as connection:
         for name in ("human_evaluation", "human_agreement", "annotator_quality", "accepted_leaderboard"):
