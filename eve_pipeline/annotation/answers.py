@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, NamedTuple
 
 import polars as pl
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field
 
-from eve_pipeline.annotation.studies import check_key, read_annotations, sheet
+from eve_pipeline.annotation.studies import read_annotations, sheet, study_lock
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
@@ -23,11 +22,12 @@ LONGEST_COMMENT = 2000
 
 
 class Answer(BaseModel):
-    """One answer: which of the two labels as shown, how sure from 1 to 5, and a remark."""
+    """One answer: which of the two labels, in the order in which they were shown, how sure from 1 to 5, and a remark."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
+    shown_order: tuple[str, str]
     choice: Choice
     confidence: Annotated[int, Field(ge=1, le=5)] | None = None
     comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] | None = None
@@ -48,17 +48,14 @@ def record(
     """Store answers; on disk when this returns.
 
     Raises:
-        EveError: the study has no such question, or it is answered already; nothing is stored.
+        EveError: the study has no such question, it is answered already, or was drawn anew since it was shown; nothing is stored.
     """
-    with FileLock(_lock(study, annotator, warehouse)):
+    with study_lock(study, warehouse):
         seen, before = sheet(study, annotator, warehouse), read_annotations(study, warehouse, annotator)
         _check_open([answer.task for answer in answers], seen)
-        shown = {task: [first, second] for task, first, second in seen.select("task", "first", "second").iter_rows()}
+        _check_shown(answers, seen)
         common = {"study": study, "annotator": annotator, "source": source}
-        rows = [
-            answer.model_dump() | common | {"shown_order": shown[answer.task], "created_at": answer.created_at or datetime.now(UTC)}
-            for answer in answers
-        ]
+        rows = [answer.model_dump() | common | {"created_at": answer.created_at or datetime.now(UTC)} for answer in answers]
         new = pl.DataFrame(rows, schema=contracts()["annotations"].polars_schema)
         write_table(pl.concat([before, new]), "annotations", warehouse.file("annotations", study, annotator))
     return Progress(before.height + new.height, seen.height)
@@ -66,7 +63,7 @@ def record(
 
 def undo(study: str, annotator: str, warehouse: Warehouse) -> str | None:
     """Take back an annotator's last answer, and return its task; None where there is none."""
-    with FileLock(_lock(study, annotator, warehouse)):
+    with study_lock(study, warehouse):
         answers = read_annotations(study, warehouse, annotator)
         if answers.is_empty():
             return None
@@ -86,5 +83,7 @@ def _check_open(tasks: Sequence[str], seen: pl.DataFrame) -> None:
         raise EveError("A question is answered twice", "Leave one of the answers out.")
 
 
-def _lock(study: str, annotator: str, warehouse: Warehouse) -> str:
-    return str(warehouse.lock("annotations", check_key(study, "study"), check_key(annotator, "annotator")))
+def _check_shown(answers: Sequence[Answer], seen: pl.DataFrame) -> None:
+    orders = {task: (first, second) for task, first, second in seen.select("task", "first", "second").iter_rows()}
+    if any(answer.shown_order != orders[answer.task] for answer in answers):
+        raise EveError("The study was drawn anew while this question was shown", "Look at it again; a sheet has to be exported again.")

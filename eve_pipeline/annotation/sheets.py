@@ -95,10 +95,11 @@ def _mismatch(row: Row, asked: dict[str, object] | None) -> str:
 
 
 def _answer(row: Row, asked: dict[str, object]) -> Answer | str:
-    given = {name: row.fields[name] for name in ("confidence", "comment") if row.fields[name]}
+    given: dict[str, object] = {name: row.fields[name] for name in ("confidence", "comment") if row.fields[name]}
     given["choice"] = row.fields["choice"].strip().lower()
+    given |= {"task": asked["task"], "shown_order": (asked["first"], asked["second"])}
     try:
-        answer = Answer.model_validate({**given, "task": asked["task"], "duration_s": row.duration_s, "created_at": row.created_at})
+        answer = Answer.model_validate({**given, "duration_s": row.duration_s, "created_at": row.created_at})
     except ValidationError as error:
         return "; ".join(f"{'.'.join(map(str, e['loc']))}: {_in_words(e['msg'])}" for e in error.errors())
     before = asked["choice"], asked["confidence"], asked["comment"]

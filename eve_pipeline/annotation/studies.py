@@ -4,7 +4,7 @@ import hashlib
 import re
 
 import polars as pl
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from eve_pipeline.annotation.sampling import Drawn, Wanted, draw_tasks
 from eve_pipeline.errors import EveError
@@ -23,15 +23,19 @@ def make_study(study: str, wanted: Wanted, warehouse: Warehouse) -> Drawn:
     Raises:
         EveError: the name is no key, somebody has answered the study, or there is nothing to draw from.
     """
-    check_key(study, "study")
-    with FileLock(warehouse.lock("annotation_tasks", study)):
+    drawn = draw_tasks(check_key(study, "study"), wanted, warehouse.database)
+    with study_lock(study, warehouse):
         if answered := [name for name in annotators(study, warehouse) if not read_annotations(study, warehouse, name).is_empty()]:
             raise EveError(
                 f"Study {study!r} has answers of {', '.join(answered)}", "Give the new one another name with --study; answers are kept."
             )
-        drawn = draw_tasks(study, wanted, warehouse.database)
         write_table(drawn.tasks, "annotation_tasks", warehouse.file("annotation_tasks", study))
     return drawn
+
+
+def study_lock(study: str, warehouse: Warehouse) -> BaseFileLock:
+    """Return what excludes all who store a study's questions or answers, so that none is drawn anew while somebody answers it."""
+    return FileLock(warehouse.lock("annotation_tasks", check_key(study, "study")))
 
 
 def check_key(name: str, noun: str) -> str:

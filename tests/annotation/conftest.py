@@ -7,8 +7,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from eve_pipeline.annotation.answers import Answer
 from eve_pipeline.annotation.sampling import Wanted
-from eve_pipeline.annotation.studies import make_study
+from eve_pipeline.annotation.studies import make_study, sheet
 from eve_pipeline.warehouse.paths import Warehouse
 
 LABELS = ("amusement", "contentment", "fear", "sadness")
@@ -61,3 +62,9 @@ def warehouse(published_home: Path, tmp_path: Path) -> Warehouse:
 def study() -> str:
     """The study's name."""
     return "hand"
+
+
+def answer(warehouse: Warehouse, study: str, task: str, name: str = "ada", **given: object) -> Answer:
+    """An answer to a question as that annotator is shown it now; by default both words fit."""
+    shown = sheet(study, name, warehouse).filter(task=task).select("first", "second").row(0)
+    return Answer.model_validate({"task": task, "shown_order": shown, "choice": "both"} | given)

@@ -2,15 +2,19 @@
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
 
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from eve_pipeline.annotation.answers import LONGEST_COMMENT, Answer, record, undo
-from eve_pipeline.annotation.studies import read_annotations, sheet, status
+from eve_pipeline.annotation.sampling import Wanted
+from eve_pipeline.annotation.studies import make_study, read_annotations, sheet, status
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.paths import Warehouse
+from tests.annotation.conftest import answer
 
 HOSTILE = "<script>alert(1)</script>'; drop table annotations; --\x00\x1b[31m\u202e=1+1\n**x** 😀"
 
@@ -21,7 +25,7 @@ def tasks(warehouse: Warehouse, study: str) -> list[str]:
 
 def test_an_answer_is_on_disk_with_the_order_in_which_it_was_shown(warehouse: Warehouse, study: str) -> None:
     question = sheet(study, "ada", warehouse).row(0, named=True)
-    given = Answer(task=question["task"], choice="second", confidence=4, comment=HOSTILE, duration_s=2.5)
+    given = answer(warehouse, study, question["task"], choice="second", confidence=4, comment=HOSTILE, duration_s=2.5)
     assert record(study, "ada", [given], "app", warehouse) == (1, 15)
     row = pl.read_parquet(warehouse.file("annotations", study, "ada")).row(0, named=True)
     assert row["shown_order"] == [question["first"], question["second"]]
@@ -33,17 +37,17 @@ def test_an_answer_is_on_disk_with_the_order_in_which_it_was_shown(warehouse: Wa
 
 def test_what_cannot_be_an_answer_changes_nothing(warehouse: Warehouse, study: str) -> None:
     first, second, *_ = tasks(warehouse, study)
-    record(study, "ada", [Answer(task=first, choice="both")], "app", warehouse)
+    record(study, "ada", [answer(warehouse, study, first)], "app", warehouse)
     before = warehouse.file("annotations", study, "ada").read_bytes()
     for given, told in (
-        ([Answer(task="nowhere", choice="both")], "no question 'nowhere'"),
-        ([Answer(task=second, choice="both"), Answer(task=first, choice="first")], "answered already"),
-        ([Answer(task=second, choice="both"), Answer(task=second, choice="first")], "answered twice"),
+        ([Answer(task="nowhere", shown_order=("a", "b"), choice="both")], "no question 'nowhere'"),
+        ([answer(warehouse, study, second), answer(warehouse, study, first)], "answered already"),
+        ([answer(warehouse, study, second), answer(warehouse, study, second, choice="first")], "answered twice"),
     ):
         with pytest.raises(EveError, match=told):
             record(study, "ada", given, "app", warehouse)
     with pytest.raises(EveError, match="There is no study 'other'"):
-        record("other", "ada", [Answer(task=first, choice="both")], "app", warehouse)
+        record("other", "ada", [answer(warehouse, study, first)], "app", warehouse)
     assert warehouse.file("annotations", study, "ada").read_bytes() == before
 
 
@@ -61,27 +65,26 @@ def test_what_cannot_be_an_answer_changes_nothing(warehouse: Warehouse, study: s
 )
 def test_answers_are_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Answer.model_validate({"task": "t", "choice": "both"} | wrong)
+        Answer.model_validate({"task": "t", "shown_order": ("a", "b"), "choice": "both"} | wrong)
 
 
 def test_the_last_answer_is_taken_back_and_asked_again(warehouse: Warehouse, study: str) -> None:
     first, second, *_ = tasks(warehouse, study)
     assert undo(study, "ada", warehouse) is None
     for task in (second, first):
-        record(study, "ada", [Answer(task=task, choice="unsure")], "app", warehouse)
+        record(study, "ada", [answer(warehouse, study, task, choice="unsure")], "app", warehouse)
     assert undo(study, "ada", warehouse) == first
     assert read_annotations(study, warehouse, "ada")["task"].to_list() == [second]
-    record(study, "ada", [Answer(task=first, choice="neither")], "app", warehouse)
+    record(study, "ada", [answer(warehouse, study, first, choice="neither")], "app", warehouse)
     assert undo(study, "ada", warehouse) == first
     assert undo(study, "ada", warehouse) == second
     assert read_annotations(study, warehouse, "ada").is_empty()
 
 
 def _answer_some(home: str, study: str, given: list[str]) -> None:
-    from pathlib import Path
-
+    warehouse = Warehouse(Path(home))
     for task in given:
-        record(study, "ada", [Answer(task=task, choice="both")], "app", Warehouse(Path(home)))
+        record(study, "ada", [answer(warehouse, study, task)], "app", warehouse)
 
 
 def test_two_processes_of_one_annotator_lose_nothing(warehouse: Warehouse, study: str) -> None:
@@ -100,7 +103,7 @@ def test_one_question_is_answered_once_however_often_at_the_same_moment(warehous
 
     def press(_: int) -> bool:
         try:
-            record(study, "ada", [Answer(task=task, choice="first")], "app", warehouse)
+            record(study, "ada", [answer(warehouse, study, task)], "app", warehouse)
         except EveError:
             return False
         return True
@@ -109,7 +112,40 @@ def test_one_question_is_answered_once_however_often_at_the_same_moment(warehous
         assert sum(threads.map(press, range(8))) == 1
 
 
+def test_an_answer_to_labels_in_another_order_is_refused(warehouse: Warehouse, study: str) -> None:
+    """A study without answers was drawn anew while the question was shown: the first label may be the other one now."""
+    task, first, second = sheet(study, "ada", warehouse).select("task", "first", "second").row(0)
+    with pytest.raises(EveError, match="drawn anew"):
+        record(study, "ada", [Answer(task=task, shown_order=(second, first), choice="first")], "app", warehouse)
+    assert read_annotations(study, warehouse, "ada").is_empty()
+
+
+def test_a_study_is_not_drawn_anew_while_it_is_answered(warehouse: Warehouse, study: str) -> None:
+    def redraw(drawn: str) -> None:
+        for seed in count():
+            try:
+                make_study(drawn, Wanted(n=3, seed=seed), warehouse)
+            except EveError as error:
+                assert "has answers" in error.problem  # noqa: PT017 - in a thread
+                return
+
+    def answer_one(drawn: str) -> None:
+        while read_annotations(drawn, warehouse, "ada").is_empty():
+            try:
+                record(drawn, "ada", [answer(warehouse, drawn, sheet(drawn, "ada", warehouse)["task"][0])], "app", warehouse)
+            except (EveError, pl.exceptions.OutOfBoundsError):  # it was drawn anew after it was looked at
+                continue
+
+    for drawn in ("a", "b"):
+        make_study(drawn, Wanted(n=3), warehouse)
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda does, of: does(of), (redraw, answer_one), (drawn, drawn)))
+        asked = sheet(drawn, "ada", warehouse).drop_nulls("choice")
+        given = read_annotations(drawn, warehouse, "ada").select("task", "shown_order").row(0)
+        assert asked.select("task", pl.concat_list("first", "second")).rows() == [given]
+
+
 def test_status_tells_how_far_everyone_is(warehouse: Warehouse, study: str) -> None:
     assert status(warehouse).select("study", "annotator", "tasks", "answered").rows() == [(study, None, 15, 0)]
-    record(study, "bo", [Answer(task=tasks(warehouse, study)[0], choice="both")], "app", warehouse)
+    record(study, "bo", [answer(warehouse, study, tasks(warehouse, study)[0], "bo")], "app", warehouse)
     assert status(warehouse).select("study", "annotator", "tasks", "answered").rows() == [(study, "bo", 15, 1)]

@@ -5,12 +5,12 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from eve_pipeline.annotation.answers import Answer, record
+from eve_pipeline.annotation.answers import record
 from eve_pipeline.annotation.sampling import Wanted, draw_tasks
 from eve_pipeline.annotation.studies import make_study, read_tasks, sheet
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.paths import Warehouse
-from tests.annotation.conftest import AFFECT, LABELS, N, answers
+from tests.annotation.conftest import AFFECT, LABELS, N, answer, answers
 
 SECRET = ("order_key", "created_at")
 
@@ -107,7 +107,7 @@ def test_a_study_with_answers_is_not_drawn_again_and_one_without_is(warehouse: W
     before = read_tasks(study, warehouse)
     make_study(study, Wanted(n=3, controls=0), warehouse)
     assert read_tasks(study, warehouse).height == 3
-    record(study, "ada", [Answer(task=read_tasks(study, warehouse)["task"][0], choice="both")], "app", warehouse)
+    record(study, "ada", [answer(warehouse, study, read_tasks(study, warehouse)["task"][0])], "app", warehouse)
     with pytest.raises(EveError, match="has answers of ada"):
         make_study(study, Wanted(n=3), warehouse)
     assert before.height == 15

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from eve_pipeline.annotation.answers import LONGEST_COMMENT, Answer, record
+from eve_pipeline.annotation.answers import LONGEST_COMMENT, record
 from eve_pipeline.annotation.csv_sheets import marked, unmarked
 from eve_pipeline.annotation.sheets import Imported, export_sheet, import_sheet
 from eve_pipeline.annotation.studies import read_annotations, read_tasks, sheet
@@ -21,6 +21,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import write_table
+from tests.annotation.conftest import answer
 
 CHOICES = ["first", "second", "both", "neither", "unsure"]
 given_answers = st.tuples(
@@ -191,7 +192,7 @@ def test_times_of_label_studio_are_kept(warehouse: Warehouse, study: str, tmp_pa
 
 def test_an_exported_sheet_tells_no_side_and_comes_back(with_pictures: Settings, warehouse: Warehouse, study: str, tmp_path: Path) -> None:
     task = sheet(study, "ada", warehouse)["task"][0]
-    record(study, "ada", [Answer(task=task, choice="both", comment="=HYPERLINK(1)")], "app", warehouse)
+    record(study, "ada", [answer(warehouse, study, task, comment="=HYPERLINK(1)")], "app", warehouse)
     file = export_sheet(study, "ada", "csv", tmp_path / "out", with_pictures)
     with file.open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
@@ -209,9 +210,8 @@ def test_an_exported_sheet_tells_no_side_and_comes_back(with_pictures: Settings,
 def test_an_exported_project_fits_its_interface_and_comes_back(
     with_pictures: Settings, warehouse: Warehouse, study: str, tmp_path: Path
 ) -> None:
-    record(
-        study, "ada", [Answer(task=sheet(study, "ada", warehouse)["task"][0], choice="unsure", confidence=2, comment="x")], "app", warehouse
-    )
+    task = sheet(study, "ada", warehouse)["task"][0]
+    record(study, "ada", [answer(warehouse, study, task, choice="unsure", confidence=2, comment="x")], "app", warehouse)
     file = export_sheet(study, "ada", "label-studio", tmp_path / "out", with_pictures)
     tasks = json.loads(file.read_text())
     interface = ET.fromstring((tmp_path / "out" / "interface.xml").read_text())  # noqa: S314 - our own file

@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import streamlit as st
@@ -92,22 +94,23 @@ def ask(study: str, name: str, question: dict[str, Any], n_answered: int) -> Non
         show_image(question["dataset"], question["image_id"])
     with right, st.container(key="choices"):
         st.subheader("Which word describes better what this image evokes in you?", anchor=False)
-        for key, (choice, label) in enumerate({"first": question["first"], "second": question["second"]}.items(), 1):
-            _button(escaped(label), choice, str(key), (study, name, task))
+        words = (question["first"], question["second"])
+        for key, (choice, label) in enumerate(zip(("first", "second"), words, strict=True), 1):
+            _button(escaped(label), choice, str(key), (study, name, task, words))
         with st.container(horizontal=True):
             for choice, key_name in OTHERS.items():
-                _button(choice.capitalize(), choice, key_name, (study, name, task))
+                _button(choice.capitalize(), choice, key_name, (study, name, task, words))
         with st.expander("How sure are you? Anything to remark? (optional)"):
             st.segmented_control("From 1, a guess, to 5, certain", range(1, 6), key=f"confidence-{task}")
             st.text_area("Remark", key=f"comment-{task}", max_chars=LONGEST_COMMENT, help="Ctrl+Enter keeps it; then choose above.")
         offer_undo(study, name, n_answered)
 
 
-def _button(label: str, choice: str, shortcut: str, who: tuple[str, str, str]) -> None:
+def _button(label: str, choice: str, shortcut: str, asked: tuple[str, str, str, tuple[str, str]]) -> None:
     is_word = choice in {"first", "second"}
     # The task is in the key, so that a key pressed twice cannot answer the next question unseen.
     st.button(
-        label, key=f"{choice}-{who[2]}", shortcut=shortcut, on_click=answer, args=(*who, choice),
+        label, key=f"{choice}-{asked[2]}", shortcut=shortcut, on_click=answer, args=(*asked, choice),
         width="stretch" if is_word else "content", type="primary" if is_word else "secondary",
     )  # fmt: skip
 
@@ -122,7 +125,7 @@ def show_image(dataset: str, image_id: str) -> None:
         nothing(picture, "Choose unsure, and tell whoever runs the study.")
 
 
-def answer(study: str, name: str, task: str, choice: Choice) -> None:
+def answer(study: str, name: str, task: str, shown: tuple[str, str], choice: Choice) -> None:
     """Store an answer before anything else happens; a key that was pressed twice counts once."""
     state = st.session_state
     if state.get("answered_last") == task:
@@ -130,18 +133,26 @@ def answer(study: str, name: str, task: str, choice: Choice) -> None:
     seen_at = state.pop(f"seen-{task}", None)
     given = Answer(
         task=task,
+        shown_order=shown,
         choice=choice,
         confidence=cast("int | None", state.get(f"confidence-{task}")),
         comment=storable(state.get(f"comment-{task}")),
         duration_s=None if seen_at is None else time.monotonic() - seen_at,
     )
-    try:
+    with told_on_the_page():
         record(study, name, [given], "app", Warehouse.of(Settings()))
         state["answered_last"] = task
+
+
+@contextmanager
+def told_on_the_page() -> Iterator[None]:
+    """Show on the next page why something could not be stored: what a button calls has no page to show it on."""
+    try:
+        yield
     except EveError as error:
-        state["annotation_problem"] = f"{error.problem}. {error.hint}"
+        st.session_state["annotation_problem"] = f"{error.problem}. {error.hint}"
     except OSError as error:
-        state["annotation_problem"] = f"The answer could not be stored: {error.strerror}. Tell whoever runs the study."
+        st.session_state["annotation_problem"] = f"The answer could not be stored: {error.strerror}. Tell whoever runs the study."
 
 
 def storable(text: str | None) -> str | None:
@@ -151,9 +162,10 @@ def storable(text: str | None) -> str | None:
 
 def take_back(study: str, name: str) -> None:
     """Take the last answer back; its question is asked again."""
-    task = undo(study, name, Warehouse.of(Settings()))
-    st.session_state.pop(f"seen-{task}", None)
-    st.session_state.pop("answered_last", None)
+    with told_on_the_page():
+        task = undo(study, name, Warehouse.of(Settings()))
+        st.session_state.pop(f"seen-{task}", None)
+        st.session_state.pop("answered_last", None)
 
 
 def escaped(label: str) -> str:
