@@ -1,4 +1,5 @@
--- Images about which all answers to one prompt agree with the dataset, with the labels that would contradict it.
+-- Images about which all answers to one prompt agree with the dataset, those of models and subsets that were not selected too, with the
+-- labels that would contradict it; the selection says which images qualify.
 with
 
 labels as (
@@ -25,11 +26,14 @@ agreed as (
     where
         answers.prompt = $prompt
         and images.label is not null
-        and ($models is null or list_contains($models::varchar[], answers.model))
         and ($datasets is null or list_contains($datasets::varchar[], answers.dataset))
-        and ($subsets is null or list_contains($subsets::varchar[], answers.subset))
     group by all
-    having bool_and(coalesce(answers.status = 'ok' and answers.label = images.label, false))
+    having
+        bool_and(coalesce(answers.status = 'ok' and answers.label = images.label, false))
+        and bool_or(
+            ($models is null or list_contains($models::varchar[], answers.model))
+            and ($subsets is null or list_contains($subsets::varchar[], answers.subset))
+        )
 
 )
 

@@ -28,7 +28,7 @@ def invite(study: str, annotator: str, warehouse: Warehouse, *, renew: bool = Fa
         EveError: there is no such study, the name is none, or the annotator has a token and `renew` is false.
     """
     read_tasks(study, warehouse)
-    key, token = f"{study}/{check_key(annotator, 'annotator')}", secrets.token_urlsafe(24)
+    key, token = f"{study}/{check_key(annotator, 'an annotator')}", secrets.token_urlsafe(24)
     with FileLock(warehouse.lock("invitations")):
         known = _read(warehouse)
         if key in known and not renew:

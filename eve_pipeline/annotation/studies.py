@@ -23,7 +23,7 @@ def make_study(study: str, wanted: Wanted, warehouse: Warehouse) -> Drawn:
     Raises:
         EveError: the name is no key, somebody has answered the study, or there is nothing to draw from.
     """
-    drawn = draw_tasks(check_key(study, "study"), wanted, warehouse.database)
+    drawn = draw_tasks(check_key(study, "a study"), wanted, warehouse.database)
     with study_lock(study, warehouse):
         if answered := [name for name in annotators(study, warehouse) if not read_annotations(study, warehouse, name).is_empty()]:
             raise EveError(
@@ -35,13 +35,13 @@ def make_study(study: str, wanted: Wanted, warehouse: Warehouse) -> Drawn:
 
 def study_lock(study: str, warehouse: Warehouse) -> BaseFileLock:
     """Return what excludes all who store a study's questions or answers, so that none is drawn anew while somebody answers it."""
-    return FileLock(warehouse.lock("annotation_tasks", check_key(study, "study")))
+    return FileLock(warehouse.lock("annotation_tasks", check_key(study, "a study")))
 
 
 def check_key(name: str, noun: str) -> str:
     """Return the name of a study or an annotator; `EveError` where it is none."""
     if not re.fullmatch(KEY_PATTERN, name):
-        raise EveError(f"{name!r} is no name of a {noun}", "Use lower-case letters, digits, - and _, at most 64 of them.")
+        raise EveError(f"{name!r} is no name of {noun}", "Use lower-case letters, digits, - and _, at most 64 of them.")
     return name
 
 
@@ -52,7 +52,7 @@ def studies(warehouse: Warehouse) -> list[str]:
 
 def read_tasks(study: str, warehouse: Warehouse) -> pl.DataFrame:
     """Return the questions of a study; `EveError` lists the known ones."""
-    file = warehouse.file("annotation_tasks", check_key(study, "study"))
+    file = warehouse.file("annotation_tasks", check_key(study, "a study"))
     if not file.exists():
         raise EveError(f"There is no study {study!r}", f"Known: {', '.join(studies(warehouse)) or 'none; draw one: eve annotate sample'}.")
     return read_table("annotation_tasks", [file])
@@ -75,7 +75,7 @@ def sheet(study: str, annotator: str, warehouse: Warehouse) -> pl.DataFrame:
     two have done overlaps though neither has ended; the order of two labels is each one's own. Neither is to be guessed without the
     study's secret.
     """
-    check_key(annotator, "annotator")
+    check_key(annotator, "an annotator")
     tasks = read_tasks(study, warehouse)
     rows = tasks.select("order_key", "task", "truth", "answer").iter_rows()
     shown = [(_digest(key, task), *_shown(key, annotator, task, (truth, answer))) for key, task, truth, answer in rows]

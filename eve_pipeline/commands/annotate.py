@@ -37,9 +37,8 @@ def sample(
 
     wanted = Wanted(n, controls, seed, prompt, models, datasets, subsets)
     drawn = make_study(study, wanted, Warehouse.of(Settings()))
-    strata = drawn.tasks.group_by(pl.col("stratum").str.split(" ").list.to_struct(fields=["category", "dataset", "model or label"])).len(
-        "n"
-    )
+    parts = pl.col("stratum").str.splitn(" ", 3).struct.rename_fields(["category", "dataset", "model or label"])
+    strata = drawn.tasks.group_by(parts).len("n")
     show(strata.unnest("stratum").sort(pl.all()), title=f"Study {study}")
     for line in _sentences(drawn.tasks, wanted, drawn.n_errors, drawn.n_agreed):
         Console().print(line, highlight=False, soft_wrap=True)
@@ -69,7 +68,7 @@ def invite(
 
     token = make_token(study, name, Warehouse.of(Settings()), renew=renew)
     Console(stderr=True).print(
-        f"{name} opens <address of the app>/annotate?token=<this token>; it is shown once, and only its hash is kept."
+        f"{name} opens <address of the app>/?token=<this token>, also to go on later: it is shown once, and only its hash is kept."
     )
     Console().print(token, highlight=False, soft_wrap=True)
 

@@ -46,7 +46,7 @@ def is_token(text: str, settings: Settings) -> bool:
 def ask_for_token(settings: Settings) -> None:
     """Show a form for the token and nothing else."""
     st.title("EvE results")
-    st.text("This server asks for a token; whoever started it has it.")
+    st.text("This server asks for a token; whoever started it has it.\nTo annotate, open the link you were sent again, or enter its token.")
     with st.form("access"):
         text = st.text_input("Token", type="password", autocomplete="current-password")
         is_sent = st.form_submit_button("Open", type="primary")

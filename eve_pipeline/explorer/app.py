@@ -30,7 +30,9 @@ def main() -> None:
     st.html(HERE / "style.css")
     settings = Settings()
     if access.invited(settings):
-        _run(st.navigation([st.Page(HERE / "views" / "annotate.py", title="Annotate", default=True)], position="hidden"))
+        file = HERE / "views" / "annotate.py"
+        everywhere = [st.Page(file, title="Annotate", url_path=name) for name in PAGES]
+        _run(st.navigation([st.Page(file, title="Annotate", default=True), *everywhere], position="hidden"))
         return
     if not access.is_reader(settings):
         access.ask_for_token(settings)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -26,7 +27,7 @@ def eve(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Eve:
 def test_a_draw_tells_its_strata_and_what_was_short(eve: Eve, warehouse: Warehouse) -> None:
     drawn = eve("sample", "--n", "5", "--study", "new", "--model", "two", "--controls", "0.4", "--seed", "3")
     assert drawn.exit_code == 0, drawn.output
-    assert "5 of 10 distinct errors, and 2 control items of 30 images" in drawn.output
+    assert "5 of 10 distinct errors, and 2 control items of 20 images" in drawn.output
     assert "Fewer" not in drawn.output
     assert read_tasks("new", warehouse)["seed"].to_list() == [3] * 7
     short = eve("sample", "--n", "1000", "--study", "short", "--controls", "1")
@@ -34,9 +35,17 @@ def test_a_draw_tells_its_strata_and_what_was_short(eve: Eve, warehouse: Warehou
     assert "Fewer control items are there than the 1000" in short.output
 
 
+def test_a_label_of_several_words_is_told_whole(eve: Eve, warehouse: Warehouse) -> None:
+    with duckdb.connect(warehouse.database.resolve()) as connection:
+        for table in ("raw.images", "staging.stg_answers"):
+            connection.execute(f"update {table} set label = 'quiet joy' where label = 'contentment'")
+    assert "quiet joy" in eve("sample", "--n", "5", "--study", "new", "--controls", "1").output
+
+
 def test_an_invitation_shows_its_token_once(eve: Eve, warehouse: Warehouse, study: str) -> None:
     invited = eve("invite", study, "ada")
     assert whose(invited.stdout.strip(), warehouse) == (study, "ada")
+    assert "/?token=" in invited.stderr
     assert eve("invite", study, "ada").exit_code == 1
     assert whose(eve("invite", study, "ada", "--renew").stdout.strip(), warehouse) == (study, "ada")
 
@@ -55,14 +64,16 @@ def test_a_bad_sheet_ends_with_1_and_a_good_one_is_counted(eve: Eve, warehouse: 
     assert "ada" in eve("status").output
 
 
-def test_without_a_study_status_says_how_to_draw_one(eve: Eve, warehouse: Warehouse) -> None:
+def test_without_a_study_status_says_how_to_draw_one(eve: Eve, warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.file("annotation_tasks", "hand").unlink()
     assert "eve annotate sample" in eve("status").output
+    sheet_of_ada = tmp_path / "sheet.csv"
+    sheet_of_ada.write_text("task,first,second,choice,confidence,comment\n")
     for command in (
         ("invite", "hand", "ada"),
-        ("export", "hand", "--annotator", "ada", "--output", "x"),
-        ("import", "hand", "x.csv", "--annotator", "ada"),
+        ("export", "hand", "--annotator", "ada", "--output", tmp_path / "x"),
+        ("import", "hand", sheet_of_ada, "--annotator", "ada"),
     ):
         result = eve(*command)
         assert result.exit_code == 1
-        assert "There is no study 'hand'" in result.output or "cannot be read" in result.output
+        assert "There is no study 'hand'" in result.output

@@ -60,8 +60,10 @@ def test_equal_seeds_draw_equal_questions_and_others_do_not(warehouse: Warehouse
     assert set(tasks(1)["seed"]) == {1}
 
 
-def test_control_items_are_agreed_and_contradicted_by_the_other_sentiment(warehouse: Warehouse) -> None:
-    controls = draw_tasks("s", Wanted(n=8, controls=1), warehouse.database).tasks.filter("is_control")
+@pytest.mark.parametrize("models", [(), ("two",)])
+def test_control_items_are_agreed_and_contradicted_by_the_other_sentiment(warehouse: Warehouse, models: tuple[str, ...]) -> None:
+    """Agreed by all models, also where errors of one alone are drawn."""
+    controls = draw_tasks("s", Wanted(n=8, controls=1, models=models), warehouse.database).tasks.filter("is_control")
     assert controls.height == 8
     agreed = answers().with_columns(pl.col("image_id").cast(pl.Int64)).to_dicts()
     wrong = {row["image_id"] for row in agreed if row["label"] != LABELS[row["image_id"] % 4]}

@@ -1,20 +1,23 @@
 """Annotating in a real browser: by keyboard, through a killed server, by two people, with and without an invitation."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from streamlit.testing.v1 import AppTest
 
+from eve_pipeline.annotation.answers import record
 from eve_pipeline.annotation.invitations import invite
 from eve_pipeline.annotation.sampling import Wanted
 from eve_pipeline.annotation.studies import make_study, read_annotations, read_tasks, sheet
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
-from tests.explorer.conftest import SETTLED, serving
+from tests.annotation.conftest import answer
+from tests.explorer.conftest import APP, SETTLED, serving
 
 KEYS = {"1": "first", "2": "second", "b": "both", "n": "neither", "u": "unsure"}
 READERS = "token-of-all-readers"
@@ -33,6 +36,29 @@ def warehouse(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ware
     made.database.symlink_to(folder / "eve.duckdb")
     make_study("twelve", Wanted(n=10, controls=0.2), made)
     return made
+
+
+@pytest.fixture
+def opened(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """A function that runs the page as a script with parameters in its address."""
+    monkeypatch.setenv("EVE_HOME", str(warehouse.home))
+
+    def open_page(**parameters: str) -> AppTest:
+        shown = AppTest.from_file(APP, default_timeout=120).run()
+        shown.switch_page("views/annotate.py")
+        shown.query_params.update(parameters)
+        return shown.run()
+
+    return open_page
+
+
+@pytest.fixture
+def by_ada(warehouse: Warehouse) -> str:
+    """A study that one has answered whole."""
+    make_study("agreed", Wanted(n=10, controls=0.2), warehouse)
+    tasks = sheet("agreed", "ada", warehouse)["task"]
+    record("agreed", "ada", [answer(warehouse, "agreed", task) for task in tasks], "app", warehouse)
+    return "agreed"
 
 
 @pytest.fixture
@@ -85,31 +111,33 @@ def test_ten_are_answered_by_keyboard_the_server_is_killed_and_it_goes_on_at_the
     assert last.select("task", "choice").rows() == [(seen["task"][10], "second"), (seen["task"][11], "unsure")]
 
 
-def test_a_second_annotator_remarks_and_both_agree_in_the_next_publication(page: Page, warehouse: Warehouse) -> None:
+def test_a_second_annotator_remarks_and_both_agree_in_the_next_publication(page: Page, warehouse: Warehouse, by_ada: str) -> None:
     """Typing a remark answers nothing; what it holds is shown as text."""
-    is_control = dict(read_tasks("twelve", warehouse).select("task", "is_control").iter_rows())
-    n_before = [is_control[task] for task in sheet("twelve", "bo", warehouse)["task"]].index(False)  # remarks about errors are shown
+    is_control = dict(read_tasks(by_ada, warehouse).select("task", "is_control").iter_rows())
+    n_before = [is_control[task] for task in sheet(by_ada, "bo", warehouse)["task"]].index(False)  # remarks about errors are shown
     with serving(warehouse.home) as url:
         page.goto(f"{url}/annotate")
+        page.get_by_role("combobox", name="Study").click()
+        page.get_by_role("option", name=by_ada, exact=True).click()
         page.get_by_role("textbox", name="Your name").fill("Bo")
         page.get_by_role("button", name="Start").click()
-        expect(page.get_by_text("0 of 12 answered · twelve · bo")).to_be_visible()
+        expect(page.get_by_text(f"0 of 12 answered · {by_ada} · bo")).to_be_visible()
         press(page, "u" * n_before, 0)
         page.get_by_text("How sure are you?").click()
         page.get_by_role("radio", name="4").or_(page.get_by_role("button", name="4", exact=True)).first.click()
         page.get_by_role("textbox", name="Remark").press_sequentially(HOSTILE)
         page.get_by_role("textbox", name="Remark").press("Control+Enter")
         page.get_by_text("Which word describes better").click()
-        assert read_annotations("twelve", warehouse, "bo").height == n_before
+        assert read_annotations(by_ada, warehouse, "bo").height == n_before
         press(page, "12bnu12bnu12"[n_before:], n_before)
-        remarked = read_annotations("twelve", warehouse, "bo").row(n_before, named=True)
+        remarked = read_annotations(by_ada, warehouse, "bo").row(n_before, named=True)
         assert (remarked["comment"], remarked["confidence"]) == (HOSTILE, 4)
-        if not read_annotations("twelve", warehouse, "ada").height:
-            pytest.fail("the first annotator's test did not run")
         with duckdb.connect(publish(warehouse, Settings(home=warehouse.home)), read_only=True) as connection:
-            agreement = connection.sql("select n_annotators, n_tasks from marts.human_agreement where measure = 'verdict'").fetchall()
-            assert agreement == [(2, 10)]
-        page.goto(f"{url}/human_evaluation")
+            agreement = connection.sql(
+                "select study, n_annotators, n_tasks from marts.human_agreement where measure = 'verdict'"
+            ).fetchall()
+            assert (by_ada, 2, 10) in agreement
+        page.goto(f"{url}/human_evaluation?study={by_ada}")
         expect(page.get_by_text("Do people agree with each other?")).to_be_visible()
         expect(page.get_by_role("rowheader", name="the choice")).to_be_visible()
         remark = page.get_by_role("rowheader", name="drop table")
@@ -125,11 +153,62 @@ def test_elsewhere_an_invitation_opens_its_study_and_nothing_else(page: Page, wa
         expect(page.get_by_role("textbox", name="Token")).to_be_visible()
         page.goto(f"{url}/?token={token}x")
         expect(page.get_by_role("textbox", name="Token")).to_be_visible()
+        expect(page.get_by_text("To annotate, open the link you were sent again")).to_be_visible()
+        for path in ("", "annotate"):
+            page.goto(f"{url}/{path}?token={token}")
+            expect(page.get_by_text("0 of 3 answered · other · cy")).to_be_visible()
+            page.wait_for_selector(SETTLED, timeout=60_000)
+            expect(page.get_by_role("dialog")).to_have_count(0)
         page.goto(f"{url}/leaderboard?token={token}&study=twelve&annotator=ada")
         expect(page.get_by_text("0 of 3 answered · other · cy")).to_be_visible()
+        page.wait_for_selector(SETTLED, timeout=60_000)
+        expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_text("Leaderboard")).to_have_count(0)
         assert token not in page.url
         press(page, "b", 0, n_tasks=3)
         page.goto(f"{url}/annotate?token={READERS}&study=twelve&annotator=ada")
         expect(page.get_by_text("You need an invitation to annotate here.")).to_be_visible()
     assert read_annotations("other", warehouse, "cy").height == 1
+
+
+def test_an_answer_to_a_question_that_was_drawn_anew_is_not_stored(opened: Callable[..., AppTest], warehouse: Warehouse) -> None:
+    make_study("redrawn", Wanted(n=1, controls=0), warehouse)
+    task, first, second = sheet("redrawn", "ada", warehouse).select("task", "first", "second").row(0)
+    page = opened(study="redrawn", annotator="ada")
+    while sheet("redrawn", "ada", warehouse).row(0, named=True)["first"] == first:
+        make_study("redrawn", Wanted(n=1, controls=0), warehouse)
+    page.button(key=f"first-{task}").click().run()
+    assert "drawn anew" in page.warning[0].value
+    assert read_annotations("redrawn", warehouse, "ada").is_empty()
+    page.button(key=f"first-{task}").click().run()
+    assert read_annotations("redrawn", warehouse, "ada")["shown_order"].to_list() == [[second, first]]
+    lock = warehouse.lock("annotation_tasks", "redrawn")
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    page.button(key="undo-1").click().run()
+    assert not page.exception
+    assert "could not be stored" in page.warning[0].value
+    lock.rmdir()
+
+
+@pytest.mark.parametrize("name", ["李雷", "Álvaro", "Anna B."])
+def test_a_name_that_is_none_is_told_and_not_changed(opened: Callable[..., AppTest], name: str) -> None:
+    page = opened()
+    page.text_input[0].input(name)
+    page.button[0].click().run()
+    assert "is no name of an annotator" in page.warning[0].value.replace("\\", "")
+    assert "annotator" not in page.query_params
+
+
+def test_a_name_that_has_answers_is_asked_about(opened: Callable[..., AppTest], warehouse: Warehouse) -> None:
+    make_study("claimed", Wanted(n=2, controls=0), warehouse)
+    tasks = sheet("claimed", "anna-b", warehouse)["task"]
+    record("claimed", "anna-b", [answer(warehouse, "claimed", tasks[0], "anna-b")], "app", warehouse)
+    page = opened()
+    page.selectbox[0].select("claimed")
+    page.text_input[0].input(" Anna-B")
+    page.button[0].click().run()
+    assert "anna-b has answered 1 questions already" in page.text[-1].value
+    page.button[-1].click().run()
+    assert page.query_params["annotator"] == "anna-b"
+    assert page.button(key=f"first-{tasks[1]}")

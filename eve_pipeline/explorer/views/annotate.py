@@ -9,7 +9,7 @@ from typing import Any, cast
 import streamlit as st
 
 from eve_pipeline.annotation.answers import LONGEST_COMMENT, Answer, Choice, record, undo
-from eve_pipeline.annotation.studies import sheet, studies
+from eve_pipeline.annotation.studies import check_key, read_annotations, sheet, studies
 from eve_pipeline.errors import EveError
 from eve_pipeline.explorer import access, pictures, published
 from eve_pipeline.explorer.showing import nothing, plain
@@ -33,7 +33,7 @@ def page() -> None:
     n_answered = seen["choice"].count()
     st.progress(n_answered / seen.height, text=f"{n_answered} of {seen.height} answered · {study} · {name}")
     if problem := st.session_state.pop("annotation_problem", None):
-        st.warning(problem)
+        st.warning(escaped(problem))
     is_open = seen["choice"].is_null()
     if is_open.any():
         ask(study, name, seen.filter(is_open).row(0, named=True), n_answered)
@@ -72,7 +72,22 @@ def introduce() -> None:
         name = st.text_input("Your name", help="Lower-case letters, digits, - and _. With the same name you go on where you were.")
         is_sent = st.form_submit_button("Start", type="primary")
     if is_sent and name:
-        name = re.sub(r"[^a-z0-9_-]", "-", name.strip().lower()).strip("-_")[:64]
+        st.session_state["claimed"] = study, name.strip().lower()
+    if claimed := st.session_state.get("claimed"):
+        identify(*claimed)
+
+
+def identify(study: str, name: str) -> None:
+    """Go on to the questions; a name that somebody has answered under is asked about first, for two may have chosen the same."""
+    try:
+        n_answered = read_annotations(study, Warehouse.of(Settings()), check_key(name, "an annotator")).height
+    except EveError as error:
+        st.warning(escaped(f"{error.problem}. {error.hint}"))
+        return
+    if n_answered:
+        st.text(f"{name} has answered {n_answered} questions already. If that was not you, choose another name.")
+    if not n_answered or st.button(f"Go on as {escaped(name)}"):
+        del st.session_state["claimed"]
         st.query_params.from_dict({"study": study, "annotator": name})
         st.rerun()
 
