@@ -31,8 +31,8 @@ def main() -> None:
     settings = Settings()
     if access.invited(settings):
         file = HERE / "views" / "annotate.py"
-        everywhere = [st.Page(file, title="Annotate", url_path=name) for name in PAGES]
-        _run(st.navigation([st.Page(file, title="Annotate", default=True), *everywhere], position="hidden"))
+        everywhere = [st.Page(file, title="Annotate", url_path=name, default=not name) for name in ("", *PAGES)]
+        _run(st.navigation(everywhere, position="hidden"))
         return
     if not access.is_reader(settings):
         access.ask_for_token(settings)
