@@ -1,5 +1,6 @@
 """Pictures as people and models see them."""
 
+from pathlib import Path, PurePath
 from typing import Final
 
 from PIL import ExifTags, Image
@@ -33,6 +34,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
         colours = upright.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
     return upright.convert("RGB")
+
+
+def image_file(root: Path | None, path: str) -> Path | None:
+    """Return the file of an image, None where its dataset is not known any more or its path leads out of the dataset's folder."""
+    if root is None or PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+        return None
+    return root / path
 
 
 def orientation(image: Image.Image) -> int:

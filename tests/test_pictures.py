@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eve_pipeline.pictures import has_known_tones, orientation, to_rgb
+from eve_pipeline.pictures import has_known_tones, image_file, orientation, to_rgb
 
 
 def test_sixteen_bit_greys_keep_their_tones():
@@ -137,3 +137,10 @@ def test_an_animation_is_its_first_frame(tmp_path: Path, suffix: str):
 )
 def test_tones_are_known_up_to_sixteen_bits(pixels: np.ndarray, is_known: bool):
     assert has_known_tones(Image.fromarray(pixels)) is is_known
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../secret.png", "a/../../secret.png"])
+def test_a_path_that_leads_out_of_the_dataset_is_no_file(path: str, tmp_path: Path):
+    assert image_file(tmp_path, path) is None
+    assert image_file(None, "a.png") is None
+    assert image_file(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"

@@ -89,10 +89,11 @@ def _row(number: int, task: Json) -> Row:
     if len(done) > 1:
         return Row(number, dict.fromkeys(FIELDS, "") | labels, f"it has {len(done)} annotations; export those of one annotator")
     values = {part["from_name"]: part["value"] for part in done[0]["result"]} if done else {}
+    text = values["comment"]["text"] if "comment" in values else ""
     fields = {
-        "choice": values["choice"]["choices"][0] if "choice" in values else "",
+        "choice": str(values["choice"]["choices"][0]) if "choice" in values else "",
         "confidence": str(values["confidence"]["rating"]) if "confidence" in values else "",
-        "comment": "\n".join(values["comment"]["text"]) if "comment" in values else "",
+        "comment": text if isinstance(text, str) else "\n".join(text),
     }
     return Row(number, labels | fields, "", *_times(done[0] if done else {}))
 

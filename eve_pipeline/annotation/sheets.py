@@ -5,6 +5,7 @@ are stored already do no harm.
 """
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from eve_pipeline.annotation import csv_sheets, label_studio
 from eve_pipeline.annotation.answers import Answer, record
-from eve_pipeline.annotation.pictures import picture_files
+from eve_pipeline.annotation.pictures import picture_files, write_plain
 from eve_pipeline.annotation.rows import Row
 from eve_pipeline.annotation.studies import sheet
 from eve_pipeline.errors import EveError
@@ -38,17 +39,20 @@ def export_sheet(study: str, annotator: str, kind: Format, folder: Path, setting
     """Write an annotator's sheet and the pictures, named after the questions, into an empty folder; return the sheet.
 
     Raises:
-        EveError: there is no such study, the folder holds something, or a picture is absent.
+        EveError: there is no such study, the folder holds something, or a picture is absent or damaged.
     """
     seen = sheet(study, annotator, Warehouse.of(settings))
     if folder.exists() and any(folder.iterdir()):
         raise EveError(f"{folder} is not empty", "Name a new folder.")
-    names = {}
+    files = picture_files(seen, settings)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    for task, file in picture_files(seen, settings).items():
-        names[task] = f"images/{task}{file.suffix.lower()}"
-        (folder / names[task]).write_bytes(file.read_bytes())
-    rows = seen.drop("dataset", "image_id").with_columns(image=pl.col("task").replace_strict(names))
+    for task, file in files.items():
+        try:
+            write_plain(file, folder / "images" / f"{task}.jpg")
+        except EveError:
+            shutil.rmtree(folder / "images")  # the same folder may be named again
+            raise
+    rows = seen.drop("dataset", "image_id").with_columns(image=pl.format("images/{}.jpg", "task"))
     return csv_sheets.write(rows, folder) if kind == "csv" else label_studio.write(rows, folder)
 
 
@@ -62,7 +66,9 @@ def import_sheet(study: str, annotator: str, file: Path, warehouse: Warehouse) -
     rows = list(csv_sheets.read(file) if kind == "csv" else label_studio.read(file))
     seen = {row["task"]: row for row in sheet(study, annotator, warehouse).iter_rows(named=True)}
     checked = list(_checked(rows, seen))
-    problems = [(row.line, row.fields["task"][:SHOWN], found) for row, found in checked if isinstance(found, str)]
+    problems = [
+        (row.line, row.fields["task"][:SHOWN].encode(errors="replace").decode(), found) for row, found in checked if isinstance(found, str)
+    ]
     answers = [found for _, found in checked if isinstance(found, Answer)]
     new = [answer for answer in answers if seen[answer.task]["choice"] is None]
     if new and not problems:

@@ -13,8 +13,8 @@ from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.errors import EveError
 from eve_pipeline.explorer import links
 from eve_pipeline.explorer.showing import plain
-from eve_pipeline.pictures import to_rgb
-from eve_pipeline.report.gallery import draw, image_file
+from eve_pipeline.pictures import image_file, to_rgb
+from eve_pipeline.report.gallery import draw
 from eve_pipeline.settings import Settings
 
 A_PAGE, SIDE, LARGE, ON_A_SHEET = 24, 240, 900, 60

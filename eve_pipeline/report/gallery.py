@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -11,6 +11,7 @@ from eve_pipeline.datasets.contact_sheet import Tile, captioned_sheet
 from eve_pipeline.datasets.registry import dataset_entries
 from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing
+from eve_pipeline.pictures import image_file
 from eve_pipeline.report.image_picks import CELL, FLIPS, HARDEST
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -99,13 +100,6 @@ def draw(images: pl.DataFrame, title: str, settings: Settings, form: Form = "JPE
         for image in images.iter_rows(named=True)
     ]
     return captioned_sheet(tiles, title, form=form)
-
-
-def image_file(root: Path | None, path: str) -> Path | None:
-    """Return the file of an image, None where its dataset is not known any more or its path leads out of the dataset's folder."""
-    if root is None or PurePath(path).is_absolute() or ".." in PurePath(path).parts:
-        return None
-    return root / path
 
 
 def _ask(sql: str, settings: Settings, **parameters: object) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from eve_pipeline.annotation.answers import LONGEST_COMMENT, record
 from eve_pipeline.annotation.csv_sheets import marked, unmarked
@@ -23,6 +23,7 @@ from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import write_table
 from tests.annotation.conftest import answer
 
+TELLING = "the label is in here"
 CHOICES = ["first", "second", "both", "neither", "unsure"]
 given_answers = st.tuples(
     st.sampled_from(CHOICES),
@@ -41,9 +42,12 @@ def with_pictures(warehouse: Warehouse, study: str, tmp_path: Path) -> Settings:
     tasks = read_tasks(study, warehouse).unique("image_id")
     rows = []
     for image_id, label in tasks.select("image_id", "truth").iter_rows():
-        path = f"{label}/{image_id}.PNG"
+        path, form = (f"{label}/{image_id}.TIF", "TIFF") if int(image_id) % 2 else (f"{label}/{image_id}.jpg", "JPEG")
         (tmp_path / "hand" / label).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (int(image_id), 0, 0)).save(tmp_path / "hand" / path)
+        picture = Image.new("RGB", (8, 8), (int(image_id), 0, 0))
+        exif = picture.getexif()
+        exif[ExifTags.Base.ImageDescription] = f"{label} {TELLING}"
+        picture.save(tmp_path / "hand" / path, form, exif=exif, **({"comment": TELLING} if form == "JPEG" else {}))
         measured = {"width": 8, "height": 8, "bytes": 100, "label": label, "label_status": "single"}
         rows.append({"dataset": "hand", "image_id": image_id, "path": path, "sha256": image_id, **measured})
     write_table(pl.DataFrame(rows), "images", warehouse.file("images", "hand"))
@@ -183,6 +187,20 @@ def test_exports_of_label_studio_that_say_more_or_less_are_told(warehouse: Wareh
     assert imported.n_blank == 12
 
 
+def test_hostile_exports_of_label_studio_are_told_or_read(warehouse: Warehouse, study: str, tmp_path: Path) -> None:
+    rows = [labelled(row) for row in filled(sheet(study, "ada", warehouse), [("both", None, "hello")] * 4)]
+    rows[0]["annotations"][0]["result"][0]["value"] = {"choices": [1]}
+    rows[1]["data"]["task"] = "\ud800"
+    rows[2]["annotations"][0]["result"][1]["value"] = {"text": ["\ud800"]}
+    rows[3]["annotations"][0]["result"][1]["value"] = {"text": "hello"}
+    (tmp_path / "export.json").write_text(json.dumps(rows))
+    told = bad(import_sheet(study, "ada", tmp_path / "export.json", warehouse))
+    assert [(line, reason[:9]) for line, reason in told] == [(1, "choice: s"), (2, "the study"), (3, "comment: ")]
+    (tmp_path / "export.json").write_text(json.dumps(rows[3:]))
+    assert import_sheet(study, "ada", tmp_path / "export.json", warehouse).n_new == 1
+    assert list(stored(warehouse, study, "ada").values()) == [("both", None, "hello")]
+
+
 def test_times_of_label_studio_are_kept(warehouse: Warehouse, study: str, tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(json.dumps([labelled(filled(sheet(study, "ada", warehouse), [("both", None, None)])[0])]))
     import_sheet(study, "ada", tmp_path / "export.json", warehouse)
@@ -199,9 +217,10 @@ def test_an_exported_sheet_tells_no_side_and_comes_back(with_pictures: Settings,
     assert rows[0]["comment"] == "'=HYPERLINK(1)"
     assert list(rows[0]) == ["task", "image", "first", "second", "choice", "confidence", "comment"]
     for row in rows:
-        assert row["image"] == f"images/{row['task']}.png"
+        assert row["image"] == f"images/{row['task']}.jpg"
+        assert TELLING.encode() not in (tmp_path / "out" / row["image"]).read_bytes()
         with Image.open(tmp_path / "out" / row["image"]) as picture:
-            assert picture.size == (8, 8)
+            assert (picture.size, picture.format) == ((8, 8), "JPEG")
     assert import_sheet(study, "ada", file, warehouse)[:3] == (0, 1, 14)
     with pytest.raises(EveError, match="is not empty"):
         export_sheet(study, "ada", "csv", tmp_path / "out", with_pictures)
@@ -225,8 +244,24 @@ def test_an_exported_project_fits_its_interface_and_comes_back(
     assert import_sheet(study, "ada", file, warehouse)[:3] == (0, 1, 14)
 
 
-def test_a_picture_that_is_gone_is_told(with_pictures: Settings, study: str, tmp_path: Path) -> None:
-    for file in (tmp_path / "hand").rglob("*.PNG"):
+def test_a_picture_that_is_gone_damaged_or_elsewhere_is_told_and_the_folder_stays_empty(
+    with_pictures: Settings, warehouse: Warehouse, study: str, tmp_path: Path
+) -> None:
+    pictures = sorted(file for file in (tmp_path / "hand").rglob("*.*") if file.is_file())
+    contents = {file: file.read_bytes() for file in pictures}
+    pictures[0].write_bytes(b"no picture")
+    with pytest.raises(EveError, match="cannot be read"):
+        export_sheet(study, "ada", "csv", tmp_path / "out", with_pictures)
+    for file in pictures:
         file.unlink()
     with pytest.raises(EveError, match="15 pictures"):
         export_sheet(study, "ada", "csv", tmp_path / "out", with_pictures)
+    for file, content in contents.items():
+        file.write_bytes(content)
+    export_sheet(study, "ada", "csv", tmp_path / "out", with_pictures)
+    images = pl.read_parquet(warehouse.file("images", "hand"))
+    images = images.with_columns(path=pl.concat_str(pl.lit("../hand/"), "path"))
+    write_table(images, "images", warehouse.file("images", "hand"))
+    with pytest.raises(EveError, match="15 pictures"):
+        export_sheet(study, "ada", "csv", tmp_path / "other", with_pictures)
+    assert not (tmp_path / "other").exists()
