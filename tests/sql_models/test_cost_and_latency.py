@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from eve_pipeline.explorer.views import costs
+from eve_pipeline.report.sections import sections
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.query import named_query, run_query
 
@@ -35,6 +37,7 @@ def expected(images: pl.DataFrame, current_answers: pl.DataFrame, requests: pl.D
                 "n_responses": stored.height,
                 "n_errors": stored.filter(delivery="error").height,
                 "n_retries": stored["attempts"].sum() - stored.height,
+                "n_correct": n_correct,
                 "prompt_tokens": stored["prompt_tokens"].sum() if is_measured else None,
                 "completion_tokens": stored["completion_tokens"].sum() if is_measured else None,
                 "cost_usd": cost,
@@ -53,6 +56,17 @@ def test_cost_and_latency(mart: Callable[[str], pl.DataFrame], expected: pl.Data
     assert actual.columns == expected.columns
     assert_frame_equal(actual.sort(CELL), expected.sort(CELL), check_dtypes=False, rel_tol=1e-9, abs_tol=1e-12)
     assert {name for name, n in actual.group_by("model").agg(pl.col("cost_usd").is_null().sum()).iter_rows() if n} == {"two", "broken"}
+
+
+def test_a_right_answer_of_several_prompts_costs_their_cost_by_their_right_answers(database: Path, expected: pl.DataFrame) -> None:
+    """Also where one of the prompts has none, or few of them."""
+    of_report = next(section.sql for section in sections() if section.title == "Costs and latency")
+    for found in (run_query(database, of_report).filter(subset="labelled"), run_query(database, costs.MODELS, {"subset": "labelled"})):
+        for model in ("one", "perfect"):
+            cells = expected.filter(model=model, subset="labelled")
+            wanted = cells["cost_usd"].sum() / cells["n_correct"].sum()
+            assert found.filter(model=model)["usd_per_correct"].item() == pytest.approx(wanted)
+        assert found.filter(model="two")["usd_per_correct"].to_list() == [None]
 
 
 def test_costs_per_correct_answer_are_of_one_prompt_and_the_cheapest_comes_first(database: Path, expected: pl.DataFrame) -> None:

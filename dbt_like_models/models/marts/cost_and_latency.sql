@@ -90,6 +90,7 @@ select
     coalesce(n_responses, 0) as n_responses,
     coalesce(n_errors, 0) as n_errors,
     coalesce(n_retries, 0) as n_retries,
+    coalesce(n_correct, 0)::bigint as n_correct,
     prompt_tokens,
     completion_tokens,
     cost_usd,

@@ -7,6 +7,14 @@ from eve_pipeline.explorer import charts, published, scope
 from eve_pipeline.explorer.showing import Column, frame, nothing, table
 from eve_pipeline.report import figures
 
+MODELS = """
+    select
+        model, sum(n_responses)::bigint as n_responses, sum(n_errors)::bigint as n_errors, sum(n_retries)::bigint as n_retries,
+        sum(prompt_tokens)::bigint as prompt_tokens, sum(completion_tokens)::bigint as completion_tokens, sum(cost_usd) as cost_usd,
+        sum(cost_usd) / nullif(sum(n_correct) filter (where cost_usd is not null), 0) as usd_per_correct,
+        avg(latency_p50_ms) / 1000 as p50_s, avg(latency_p90_ms) / 1000 as p90_s
+    from marts.cost_and_latency where subset = $subset group by model order by model
+"""
 CELLS = "select * exclude (dataset) from marts.cost_and_latency where subset = $subset order by model, prompt"
 COLUMNS = [
     Column("model", "Model"),
@@ -30,13 +38,7 @@ def page() -> None:
     if cells.is_empty():
         nothing("No response is stored.", "`eve run` asks; `eve plan` says before what it would cost.")
         return
-    sums = ("n_responses", "n_errors", "n_retries", "prompt_tokens", "completion_tokens", "cost_usd")
-    models = cells.group_by("model", maintain_order=True).agg(
-        *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in sums),
-        usd_per_correct=pl.col("usd_per_correct").mean(),
-        p50_s=pl.col("latency_p50_ms").mean() / 1000,
-        p90_s=pl.col("latency_p90_ms").mean() / 1000,
-    )
+    models = published.rows(MODELS, subset=subset)
     table(models, COLUMNS, f"Responses to current requests on {subset}, all prompts; latencies are means over the prompts' percentiles.")
     if models["cost_usd"].is_null().all():
         st.text("No model entry has prices, so that nothing is known of USD.")
