@@ -11,6 +11,7 @@ from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.terminal import explained
 from eve_pipeline.vlms.endpoints import is_loopback
 
+SHORTEST_TOKEN = 16
 EXPLORER = PROJECT / "eve_pipeline" / "explorer"
 
 
@@ -23,10 +24,11 @@ def app(
     """Open the web app on the published results; it only reads, but for what is annotated, also while runs write."""
     settings = Settings()
     environment = os.environ | {"EVE_HOME": str(settings.home), "PYTHONSAFEPATH": "1"} | ({"EVE_APP_TOKEN": token} if token else {})
-    if not is_loopback(address) and not (token or settings.app_token):
+    known = token or (settings.app_token.get_secret_value() if settings.app_token else "")
+    if not is_loopback(address) and len(known) < SHORTEST_TOKEN:
         raise EveError(
-            f"Anybody who reaches {address} could read the results",
-            "Give a token: EVE_APP_TOKEN in the environment or the keyring, or --token.",
+            f"Anybody who reaches {address} could {'guess the token' if known else 'read the results'}",
+            f"Give a token of {SHORTEST_TOKEN} characters or more: EVE_APP_TOKEN in the environment or the keyring, or --token.",
         )
     command = [sys.executable, "-m", "streamlit", "run", str(EXPLORER / "app.py"), *options(port, address)]
     os.execve(sys.executable, command, environment)  # noqa: S606 - replaces this process, so that signals reach the server

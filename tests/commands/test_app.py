@@ -32,6 +32,10 @@ def test_another_address_needs_a_token(tmp_path: Path, monkeypatch: pytest.Monke
     refused = CliRunner().invoke(app, ["app", "--address", "0.0.0.0"])  # noqa: S104 - it is refused
     assert refused.exit_code == 1
     assert "EVE_APP_TOKEN" in refused.output
+    guessable = CliRunner().invoke(app, ["app", "--address", "0.0.0.0", "--token", "x" * 15])  # noqa: S104 - it is refused
+    assert guessable.exit_code == 1
+    assert "could guess the token" in guessable.output
+    assert "16 characters" in guessable.output
 
 
 def test_streamlit_tells_nobody_and_looks_after_no_files():
