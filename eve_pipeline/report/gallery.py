@@ -1,5 +1,6 @@
 """Contact sheets of the images that are worth looking at, as files."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from eve_pipeline.warehouse.query import run_query
 
 Form = Literal["JPEG", "PNG"]
 SUFFIXES: dict[Form, str] = {"JPEG": "jpg", "PNG": "png"}
+LONGEST_LABEL, LONGEST_NAME = 60, 200
 CELLS = """
     select truth, predicted, n from marts.confusion
     where model = $model and subset = $subset and prompt = $prompt and ($with_right or truth <> predicted) order by n desc, truth, predicted
@@ -54,18 +56,20 @@ def hardest(subset: str, prompt: str, n: int, settings: Settings) -> Iterator[Sh
 def confusion(side: Side, subset: str, n: int, settings: Settings, *, with_right: bool = False) -> Iterator[Sheet]:
     """Yield a sheet for each cell of a model's confusion matrix, the largest first; the diagonal where it is asked for."""
     asked = {"model": side.model, "prompt": side.prompt, "subset": subset}
-    for truth, predicted, total in run_query(Warehouse.of(settings).database, CELLS, asked | {"with_right": with_right}).iter_rows():
+    cells = run_query(Warehouse.of(settings).database, CELLS, asked | {"with_right": with_right})
+    for number, (truth, predicted, total) in enumerate(cells.iter_rows(), 1):
         said = "no answer" if predicted == "__none__" else predicted
-        name = f"confusion-{side.model}-{subset}-{side.prompt}/{_plain(truth)}--{_plain(said)}"
-        title = f"{truth} answered {said}: {total} of {side.model}, {subset}, prompt {side.prompt}"
-        yield Sheet(name, title, _ask(CELL, settings, **asked, truth=truth, predicted=predicted, limit=n))
+        name = f"confusion-{side.model}-{subset}-{side.prompt}/{number:02}-{_plain(truth)}--{_plain(said)}"
+        images = _ask(CELL, settings, **asked, truth=truth, predicted=predicted, limit=n)
+        count = f"{total} answers about {images['n'].max() or 0} images"
+        yield Sheet(name, f"{truth} answered {said}: {count}, {side.model}, {subset}, prompt {side.prompt}", images)
 
 
 def flips(first: Side, second: Side, subset: str, n: int, settings: Settings) -> Iterator[Sheet]:
     """Yield a sheet for each way in which two sides differ on the same images."""
     sides = {"model": first.model, "prompt": first.prompt, "other_model": second.model, "other_prompt": second.prompt}
     for kind, words in KINDS.items():
-        name = f"flips-{subset}-{first.model}-{first.prompt}-and-{second.model}-{second.prompt}/{kind}"
+        name = f"{_short(f'flips-{subset}-{first.model}-{first.prompt}-and-{second.model}-{second.prompt}')}/{kind}"
         title = f"{words}: {first.model}, {first.prompt} and {second.model}, {second.prompt} on {subset}"
         yield Sheet(name, title, _ask(FLIPS, settings, **sides, subset=subset, kind=kind, limit=n))
 
@@ -107,5 +111,10 @@ def _ask(sql: str, settings: Settings, **parameters: object) -> pl.DataFrame:
 
 
 def _plain(label: str) -> str:
-    """Return a label as it may stand in a file's name."""
-    return re.sub(r"[^\w-]+", "_", label)[:60] or "_"
+    """Return a label as it may stand in a file's name; several may come to the same."""
+    return re.sub(r"[^\w-]+", "_", label).encode(errors="replace")[:LONGEST_LABEL].decode(errors="ignore") or "_"
+
+
+def _short(name: str) -> str:
+    """Return a name that file systems take, whatever keys stand in it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

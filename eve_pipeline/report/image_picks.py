@@ -1,8 +1,9 @@
 """Which images to look at: those that all models get wrong, a cell of a confusion matrix, and where two sides differ.
 
 Each query returns one row an image, the order being worth looking at: dataset, image_id, path, sha256, label (the truth, NULL where it is
-not known), said (a list of what was answered), n_answers and n_right. A reading is the answer's label, or its status in brackets.
-Parameters that are NULL choose all. BROWSED has n too, how many images there are before the limit.
+not known), said (a list of what was answered), n_answers and n_right. A reading is the answer's label, or its status in brackets; two sides
+that answered a question several times are compared by their most frequent readings. Parameters that are NULL choose all. BROWSED and CELL
+have n too, how many images there are before the limit.
 """
 
 from typing import Final
@@ -22,7 +23,9 @@ HARDEST = f"""
 """  # noqa: S608 - names of columns
 
 CELL = f"""
-    select {IMAGE}, list(distinct {READING}) as said, count(*) as n_answers, count_if(answers.label = images.label)::bigint as n_right
+    select
+        {IMAGE}, list(distinct {READING}) as said, count(*) as n_answers, count_if(answers.label = images.label)::bigint as n_right,
+        count(*) over () as n
     from staging.stg_answers as answers inner join raw.images as images using (dataset, image_id)
     where
         model = $model and subset = $subset and prompt = $prompt and {IS_SCORED}
@@ -39,7 +42,7 @@ SIDES = f"""
 
         select
             answers.dataset, answers.image_id, answers.repeat, answers.model = $model and answers.prompt = $prompt as is_first,
-            {READING} as reading, answers.label
+            {READING} as reading
         from staging.stg_answers as answers
         where
             subset = $subset and {IS_SCORED}
@@ -49,7 +52,7 @@ SIDES = f"""
 
     readings as (
 
-        select dataset, image_id, is_first, mode(reading order by reading) as reading, mode(label order by label) as label
+        select dataset, image_id, is_first, mode(reading order by reading) as reading
         from sides
         group by all
 
@@ -59,7 +62,7 @@ SIDES = f"""
 
         select
             {IMAGE}, one.reading as said, other.reading as other_said,
-            coalesce(one.label = images.label, false) as is_right, coalesce(other.label = images.label, false) as other_is_right
+            one.reading = images.label as is_right, other.reading = images.label as other_is_right
         from (from readings where is_first) as one
         inner join (from readings where not is_first) as other using (dataset, image_id)
         inner join raw.images as images using (dataset, image_id)
@@ -103,8 +106,7 @@ REVISION_FLIPS = f"""
     sides as (
 
         select
-            answers.dataset, answers.image_id, answers.prompt = $later as is_later, mode({READING} order by {READING}) as reading,
-            mode(answers.label order by answers.label) as label
+            answers.dataset, answers.image_id, answers.prompt = $later as is_later, mode({READING} order by {READING}) as reading
         from intermediate.revised_answers as answers
         where subset = $subset and model = $model and answers.prompt in ($later, $earlier) and {IS_SCORED}
         group by all
@@ -115,7 +117,7 @@ REVISION_FLIPS = f"""
 
         select
             {IMAGE}, earlier.reading as said, later.reading as later_said,
-            coalesce(earlier.label = images.label, false) as was_right, coalesce(later.label = images.label, false) as is_right
+            coalesce(earlier.reading = images.label, false) as was_right, coalesce(later.reading = images.label, false) as is_right
         from (from sides where is_later) as later
         inner join (from sides where not is_later) as earlier using (dataset, image_id)
         inner join raw.images as images using (dataset, image_id)
@@ -231,6 +233,11 @@ IMAGE_ANSWERS = f"""
     order by answers.model, answers.prompt, answers.repeat
 """  # noqa: S608 - as above
 
+REPLY: Final = "coalesce(nullif(text, ''), error, '')"
+WHOLE_REPLY = f"""
+    select {REPLY} as text from raw.responses where request_key = $request_key order by delivery = 'error', created_at limit 1
+"""  # noqa: S608 - as above
+
 IMAGE_REPLIES = f"""
     with
 
@@ -249,14 +256,14 @@ IMAGE_REPLIES = f"""
 
     replies as (
 
-        select request_key, text, error, finish_reason, cost_usd, completion_tokens, created_at
+        select request_key, {REPLY} as text, cost_usd, completion_tokens, created_at
         from raw.responses
         where request_key in (select request_key from asked)
         qualify row_number() over (partition by request_key order by delivery = 'error', created_at) = 1
 
     )
 
-    select asked.*, replies.* exclude (request_key)
+    select asked.*, replies.* exclude (request_key, text), left(replies.text, $longest) as beginning, length(replies.text) as n_characters
     from asked left join replies using (request_key)
     order by model, prompt, repeat
     limit 200

@@ -131,11 +131,12 @@ def take_clicked() -> None:
 
 def show_images(cell: dict[str, str], truth: str, predicted: str) -> None:
     """Show the images of a cell of the matrix."""
-    cells = published.rows(CONFUSION, **cell).filter(truth=truth, predicted=predicted.replace(charts.NO_ANSWER, "__none__"))
-    n = int(cells["n"].sum())
-    st.subheader("Images of the chosen cell")
-    st.text(f"{n:,} of truth {truth!r} answered {predicted!r}.")
     asked = cell | {"truth": truth, "predicted": predicted.replace(charts.NO_ANSWER, "__none__")}
+    first = published.rows(CELL, **asked, limit=pictures.A_PAGE, offset=0)
+    n = int(first["n"][0]) if first.height else 0
+    cells = published.rows(CONFUSION, **cell).filter(truth=truth, predicted=asked["predicted"])
+    st.subheader("Images of the chosen cell")
+    st.text(f"{cells['n'].sum():,} answers about {n:,} images of truth {truth!r} answered {predicted!r}.")
     if n:
         pictures.grid(
             lambda limit, offset: published.rows(CELL, **asked, limit=limit, offset=offset),
