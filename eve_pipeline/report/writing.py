@@ -91,7 +91,7 @@ def write_report(database: Path, file: Path, shows: Shows = Shows()) -> Path:  #
         try:
             _check(shows, connection)
             page = _page(connection, published, shows)
-        except duckdb.CatalogException as error:
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise EveError(f"The published database lacks what the report shows: {error}", "Run `eve publish`.") from error
     with replacing(file) as temporary:
         temporary.write_text(page, encoding="utf-8")

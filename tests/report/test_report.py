@@ -144,6 +144,15 @@ def test_a_database_of_another_version_says_what_to_do(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_database_without_a_column_of_today_says_what_to_do(published, tmp_path):
+    older = shutil.copy(Warehouse.of(published).database.resolve(), tmp_path / "eve.duckdb")
+    with duckdb.connect(older) as connection:
+        connection.execute("alter table marts.weighted_f1 drop column macro_f1")
+    with pytest.raises(EveError, match="lacks what the report shows") as error:
+        write_report(older, tmp_path / "report.html")
+    assert error.value.hint == "Run `eve publish`."
+
+
 def test_every_figure_is_used_and_parts_share_their_axis(published):
     used = {section.figure for section in sections() if section.figure}
     assert used == {
