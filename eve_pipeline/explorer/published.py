@@ -1,6 +1,7 @@
 """What the app reads: the published database of the moment, read-only, and never a table as a whole."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -32,10 +33,21 @@ def rows(sql: str, **parameters: object) -> pl.DataFrame:
         return _rows(str(database()), sql, parameters)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise EveError("The published database lacks what this page shows: an older version published it", "Run `eve publish`.") from error
+    except duckdb.IOException as error:
+        raise EveError("The published database cannot be read", "Run `eve publish`.") from error
+
+
+def value(sql: str, **parameters: object) -> Any:  # noqa: ANN401 - any cell
+    """Return the first cell that a query of the app finds; it may be large, and is not kept."""
+    return _ask(str(database()), sql, parameters).item(0, 0)
 
 
 @st.cache_data(max_entries=KEPT_RESULTS, show_spinner=False)
 def _rows(file: str, sql: str, parameters: dict[str, object]) -> pl.DataFrame:
+    return _ask(file, sql, parameters)
+
+
+def _ask(file: str, sql: str, parameters: dict[str, object]) -> pl.DataFrame:
     with _connection(file).cursor() as cursor:
         found: pl.DataFrame = cursor.sql(sql, params=parameters).pl()
     return found

@@ -1,7 +1,7 @@
 """How text, tables and notes are shown. What comes from data is never Markdown or HTML here: names, replies and comments are anybody's."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,12 +81,14 @@ def plain(text: str | None) -> str:
     return (text or "").translate(CONTROLS)
 
 
-def long_text(text: str, key: str) -> None:
-    """Show text as it is; of a very long one the beginning, and all of it as a file."""
-    st.code(plain(text[:LONGEST]) or " ", language=None, wrap_lines=True)
-    if len(text) > LONGEST:
-        st.text(f"The first {LONGEST:,} of {len(text):,} characters.")
-        st.download_button("Download the whole text", text.encode(errors="replace"), "text.txt", "text/plain", key=key, on_click="ignore")
+def long_text(beginning: str, n_characters: int, whole: Callable[[], str], key: str) -> None:
+    """Show text as it is; of a very long one the beginning, and all of it as a file, which is fetched when it is asked for."""
+    st.code(plain(beginning[:LONGEST]) or " ", language=None, wrap_lines=True)
+    if n_characters > LONGEST:
+        st.text(f"The first {LONGEST:,} of {n_characters:,} characters.")
+        st.download_button(
+            "Download the whole text", lambda: whole().encode(errors="replace"), "text.txt", "text/plain", key=key, on_click="ignore"
+        )
 
 
 def nothing(problem: str, hint: str) -> None:

@@ -77,7 +77,7 @@ def test_hostile_text_is_shown_as_text_everywhere(visit: Visit, edition: Edition
         f"update raw.images set label = '{quoted}' where image_id = '{quoted}'",
         f"update marts.confusion set truth = '{quoted}' where truth = 'fear'",
         f"update marts.per_class_f1 set label = '{quoted}' where label = 'fear'",
-        f"update marts.unmatched_words set word = '{quoted}'",
+        f"update marts.unmatched_words set word = '{quoted}' || repeat('x', 1000000)",
         "create table raw.kept as from raw.responses",
         "create or replace view raw.responses as select * replace "
         f"('{quoted}' || chr(8238) || chr(7) || repeat('x', 1000000) as text) from raw.kept",

@@ -76,7 +76,7 @@ def test_a_model_has_its_classes_and_the_images_of_a_cell(view: View, asked: Cal
         "select n from marts.confusion where subset = 'sample' and model = 'demo-llava-small' and prompt = 'simple' "
         "and truth = 'disgust' and predicted = 'anger'"
     )["n"].item()
-    assert f"{n:,} of truth 'disgust' answered 'anger'." in texts(page)
+    assert f"{n:,} answers about {n:,} images of truth 'disgust' answered 'anger'." in texts(page)
     captions = [text.value for text in page.text if "→" in text.value]
     assert len(captions) == min(n, 24)
     assert set(captions) == {"disgust → anger"}
@@ -201,12 +201,24 @@ def test_open_answers_are_read_at_the_chosen_threshold(view: View, asked: Callab
     assert page.dataframe[0].value["word"].to_list()
 
 
+def test_of_a_long_word_the_beginning_is_sent(view: View, edition: Edition):
+    edition("update marts.unmatched_words set word = repeat('x', 1000000)")
+    words = view("open_answers", subset="sample", prompt="no_labels").dataframe[0].value["word"]
+    assert {len(word) for word in words} == {200}
+
+
 def test_sql_answers_refuses_and_keeps_to_one_select(view: View):
     page = view("sql", sql="select 41 + 1 as answer")
     assert page.dataframe[0].value["answer"].to_list() == [42]
     refused = view("sql", sql="copy (select 1) to '/tmp/x.csv'")
     assert "refused" in refused.error[0].value
     assert "SELECT" in refused.code[0].value
+
+
+@pytest.mark.parametrize("value", ["'10:00'::time", "null", "1.5::decimal(4, 2)", "true", "'a'::blob", "[1, 2]", "date '2026-01-01'"])
+def test_any_column_can_be_drawn(view: View, value: str):
+    page = view("sql", sql=f"select {value} as l, 2 as b", x="l", colour="l")
+    assert page.selectbox(key="x").value == "l"
 
 
 def test_a_named_query_comes_with_its_defaults(view: View):
@@ -219,6 +231,12 @@ def test_a_named_query_comes_with_its_defaults(view: View):
 def test_a_database_of_an_older_version_is_told(view: View, edition: Edition):
     edition("drop table marts.prompt_effects")
     assert "an older version published it" in texts(view("prompts"))
+
+
+def test_a_database_that_is_damaged_is_told(view: View, home: Path, edition: Edition):
+    edition()
+    (home / "eve.duckdb").resolve().write_bytes(b"no database")
+    assert "The published database cannot be read" in texts(view("leaderboard"))
 
 
 def test_before_the_first_publication_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: View):

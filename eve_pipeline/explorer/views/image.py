@@ -1,13 +1,14 @@
 """Image: one picture, how people voted, and every reply to it, unread and read."""
 
+from functools import partial
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from eve_pipeline.explorer import links, pictures, published, scope
-from eve_pipeline.explorer.showing import Column, long_text, nothing, plain, table
-from eve_pipeline.report.image_picks import IMAGE_ANSWERS, IMAGE_REPLIES
+from eve_pipeline.explorer.showing import LONGEST, Column, long_text, nothing, plain, table
+from eve_pipeline.report.image_picks import IMAGE_ANSWERS, IMAGE_REPLIES, WHOLE_REPLY
 
 IMAGE = "select * from raw.images where dataset = $dataset and image_id = $image_id"
 FACTS = ("label_status", "n_votes", "valence", "arousal", "split", "width", "height", "path", "sha256")
@@ -57,7 +58,7 @@ def show_votes(image: dict[str, Any]) -> None:
         facts = [{"what": name.replace("_", " "), "value": plain(str(image[name]))} for name in FACTS if image[name] is not None]
         table(pl.DataFrame(facts), [Column("what", "What"), Column("value", "Value")], "As the dataset has it.")
         if image["attributes"]:
-            long_text(image["attributes"], "attributes")
+            long_text(image["attributes"], len(image["attributes"]), lambda: image["attributes"], "attributes")
 
 
 def show_answers(dataset: str, image_id: str, truth: str | None) -> None:
@@ -88,14 +89,14 @@ def show_replies(dataset: str, image_id: str) -> None:
     with st.container(horizontal=True):
         model = links.choose("Model", [ALL, *answers["model"].unique().sort()], "by")
         prompt = links.choose("Prompt", [ALL, *answers["prompt"].unique().sort()], "asked", scope.PLAIN_PROMPT)
-    replies = published.rows(
-        IMAGE_REPLIES, dataset=dataset, image_id=image_id, model=None if model == ALL else model, prompt=None if prompt == ALL else prompt
-    )
+    chosen = {name: None if value == ALL else value for name, value in (("model", model), ("prompt", prompt))}
+    replies = published.rows(IMAGE_REPLIES, dataset=dataset, image_id=image_id, **chosen, longest=LONGEST)
     st.text(f"{replies.height} replies.")
     for number, reply in enumerate(replies.iter_rows(named=True)):
         with st.container(border=True):
             st.text(plain(f"{reply['model']} · {reply['prompt']} · {reply['status']} · read as {pictures.short(reply['reading'])}"))
-            long_text(reply["text"] or reply["error"] or "", f"reply-{number}")
+            whole = partial(published.value, WHOLE_REPLY, request_key=reply["request_key"])
+            long_text(reply["beginning"] or "", reply["n_characters"] or 0, whole, f"reply-{number}")
             cost = "" if reply["cost_usd"] is None else f" · {reply['cost_usd']:.5f} USD"
             when = "no response" if reply["created_at"] is None else f"{reply['created_at']:%Y-%m-%d %H:%M} UTC"
             st.caption(f"{when} · {reply['completion_tokens'] or '-'} tokens{cost}")

@@ -8,8 +8,9 @@ from eve_pipeline.explorer.showing import Column, frame, nothing, plain, table
 
 CURVES = "select * from marts.open_vocabulary order by subset, prompt, model, threshold"
 WORDS = """
-    select model, word, n, share, nearest_label, similarity, is_generic from marts.unmatched_words
-    where subset = $subset and prompt = $prompt and ($model::varchar is null or model = $model) order by n desc, word limit 1000
+    select model, left(word, 200) as word, n, share, nearest_label, similarity, is_generic from marts.unmatched_words
+    where subset = $subset and prompt = $prompt and ($model::varchar is null or model = $model)
+    order by n desc, unmatched_words.word limit 1000
 """
 COLUMNS = [
     Column("model", "Model"),

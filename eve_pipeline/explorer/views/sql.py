@@ -60,7 +60,7 @@ def take_named() -> None:
         st.session_state["sql"] = text
 
 
-@st.cache_data(max_entries=64, show_spinner="Asking ...")
+@st.cache_data(max_entries=4, ttl=600, show_spinner="Asking ...")
 def answered(publication: str, sql: str) -> Answer:  # noqa: ARG001 - the publication is for the cache
     """Return the first rows of the answer, in a process of its own within limits."""
     return ask(published.database(), sql, limits=LIMITS)
@@ -111,7 +111,7 @@ def show_chart(rows: pl.DataFrame) -> None:
         colour = links.choose("Colour", ["none", *rows.columns], "colour")
     columns = {"x": x, "y": y} | ({} if colour == "none" else {"colour": colour})
     drawn = rows.head(MOST_DRAWN).select(pl.col(name).alias(channel) for channel, name in columns.items())
-    base = alt.Chart(drawn)
+    base = alt.Chart(drawn.with_columns(cs.by_dtype(pl.Time, pl.Null).cast(pl.String)))  # what altair does not know
     chart = {"points": base.mark_point(filled=True, size=60), "bars": base.mark_bar(), "line": base.mark_line()}[mark].encode(
         alt.X("x", title=plain(x), sort=None),
         alt.Y("y", title=plain(y)),
