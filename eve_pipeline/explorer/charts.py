@@ -1,5 +1,7 @@
 """Charts beside the report's, which the app shows as they are; every one has its numbers in words or a table beside it."""
 
+from typing import cast
+
 import altair as alt
 import polars as pl
 import streamlit as st
@@ -65,5 +67,4 @@ def curve(rows: pl.DataFrame, column: str, title: str) -> Chart:
 
 def show(chart: alt.TopLevelMixin, alternative: str) -> None:
     """Show a chart as wide as its place, with what it shows in words for those who do not see it."""
-    if isinstance(chart, Chart):
-        st.altair_chart(chart, alt=alternative, width="stretch")
+    st.altair_chart(cast("Chart", chart), alt=alternative, width="stretch")

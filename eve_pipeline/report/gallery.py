@@ -61,7 +61,7 @@ def confusion(side: Side, subset: str, n: int, settings: Settings, *, with_right
         said = "no answer" if predicted == "__none__" else predicted
         name = f"confusion-{side.model}-{subset}-{side.prompt}/{number:02}-{_plain(truth)}--{_plain(said)}"
         images = _ask(CELL, settings, **asked, truth=truth, predicted=predicted, limit=n)
-        count = f"{total} answers about {images['n'].max() or 0} images"
+        count = f"{total} answers about {images['n'][0] if images.height else 0} images"
         yield Sheet(name, f"{truth} answered {said}: {count}, {side.model}, {subset}, prompt {side.prompt}", images)
 
 

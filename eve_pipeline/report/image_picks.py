@@ -35,25 +35,17 @@ CELL = f"""
     limit $limit offset $offset
 """  # noqa: S608 - names of columns
 
-SIDES = f"""
+
+def _pairs(answers: str, first: str, other: str) -> str:
+    """Return the beginning of a query on `pairs`: images that both sides answered; what is right is NULL without a truth."""
+    return f"""
     with
-
-    sides as (
-
-        select
-            answers.dataset, answers.image_id, answers.repeat, answers.model = $model and answers.prompt = $prompt as is_first,
-            {READING} as reading
-        from staging.stg_answers as answers
-        where
-            subset = $subset and {IS_SCORED}
-            and ((answers.model = $model and answers.prompt = $prompt) or (answers.model = $other_model and answers.prompt = $other_prompt))
-
-    ),
 
     readings as (
 
-        select dataset, image_id, is_first, mode(reading order by reading) as reading
-        from sides
+        select answers.dataset, answers.image_id, {first} as is_first, mode({READING} order by {READING}) as reading
+        from {answers} as answers
+        where subset = $subset and {IS_SCORED} and (({first}) or ({other}))
         group by all
 
     ),
@@ -66,10 +58,21 @@ SIDES = f"""
         from (from readings where is_first) as one
         inner join (from readings where not is_first) as other using (dataset, image_id)
         inner join raw.images as images using (dataset, image_id)
-        where images.label is not null
 
     )
-"""  # noqa: S608 - names of columns
+"""  # noqa: S608 - as above
+
+
+SIDES = _pairs(
+    "staging.stg_answers",
+    "answers.model = $model and answers.prompt = $prompt",
+    "answers.model = $other_model and answers.prompt = $other_prompt",
+)
+REVISIONS = _pairs(
+    "intermediate.revised_answers",
+    "answers.model = $model and answers.prompt = $earlier",
+    "answers.model = $model and answers.prompt = $later",
+)
 
 FLIP_COUNTS = f"""
     {SIDES}
@@ -79,13 +82,13 @@ FLIP_COUNTS = f"""
         count_if(not is_right and not other_is_right and said = other_said)::bigint as same_wrong,
         count_if(not is_right and not other_is_right and said <> other_said)::bigint as different_wrong
     from pairs
+    where label is not null
 """  # noqa: S608 - as above
 
-FLIPS = f"""
-    {SIDES}
+OF_A_KIND = """
     select
         dataset, image_id, path, sha256, label, [said, other_said] as said, 2 as n_answers,
-        is_right::bigint + other_is_right::bigint as n_right
+        coalesce(is_right::bigint + other_is_right::bigint, 0) as n_right
     from pairs
     where
         case $kind
@@ -94,48 +97,12 @@ FLIPS = f"""
             when 'only_second' then other_is_right and not is_right
             when 'same_wrong' then not is_right and not other_is_right and said = other_said
             when 'different_wrong' then not is_right and not other_is_right and said <> other_said
-            else said <> other_said
+            when 'changed' then said <> other_said
         end
     order by dataset, image_id
     limit $limit offset $offset
-"""  # noqa: S608 - as above
-
-REVISION_FLIPS = f"""
-    with
-
-    sides as (
-
-        select
-            answers.dataset, answers.image_id, answers.prompt = $later as is_later, mode({READING} order by {READING}) as reading
-        from intermediate.revised_answers as answers
-        where subset = $subset and model = $model and answers.prompt in ($later, $earlier) and {IS_SCORED}
-        group by all
-
-    ),
-
-    pairs as (
-
-        select
-            {IMAGE}, earlier.reading as said, later.reading as later_said,
-            coalesce(earlier.reading = images.label, false) as was_right, coalesce(later.reading = images.label, false) as is_right
-        from (from sides where is_later) as later
-        inner join (from sides where not is_later) as earlier using (dataset, image_id)
-        inner join raw.images as images using (dataset, image_id)
-
-    )
-
-    select
-        dataset, image_id, path, sha256, label, [said, later_said] as said, 2 as n_answers, was_right::bigint + is_right::bigint as n_right
-    from pairs
-    where
-        case $kind
-            when 'only_first' then was_right and not is_right
-            when 'only_second' then is_right and not was_right
-            else said <> later_said
-        end
-    order by dataset, image_id
-    limit $limit offset $offset
-"""  # noqa: S608 - as above
+"""
+FLIPS, REVISION_FLIPS = SIDES + OF_A_KIND, REVISIONS + OF_A_KIND
 
 BROWSED = f"""
     with

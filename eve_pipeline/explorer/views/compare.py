@@ -23,9 +23,9 @@ PROMPTS = """
 """
 REVISIONS = """
     select
-        revision, changed, first_answer_at_before, first_answer_at, model_revision_before, model_revision, prompt_revision_before,
-        prompt_revision, n_pairs, weighted_f1_before as other_f1, weighted_f1, delta, ci_low, ci_high, p_value, mcnemar_p,
-        n_changed, n_flipped_right, n_flipped_wrong, is_complete
+        revision, changed, model_revision_before, model_revision, prompt_revision_before, prompt_revision, n_pairs,
+        weighted_f1_before as other_f1, weighted_f1, delta, ci_low, ci_high, p_value, mcnemar_p, n_changed, n_flipped_right,
+        n_flipped_wrong, is_complete
     from marts.revision_comparison
     where subset = $subset and model = $model and prompt = $prompt and scoring = $scoring order by revision desc
 """
