@@ -113,7 +113,9 @@ def compare_revisions(scoring: str) -> None:
     for change in row.to_dicts():
         st.text(f"Changed: {change['changed'] or 'the text of the question'}.")
         for side in ("model", "prompt"):
-            st.text(plain(f"{side}: {change[f'{side}_revision_before']} → {change[f'{side}_revision']}"))
+            before, after = change[f"{side}_revision_before"], change[f"{side}_revision"]
+            if before != after:
+                st.text(plain(f"{side}: {before} → {after}"))
         st.text(
             f"{change['n_changed']:,} answers changed: {change['n_flipped_right']:,} became right, {change['n_flipped_wrong']:,} wrong."
         )
