@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -74,7 +74,7 @@ def without_secrets(line: str, secrets: Iterable[str]) -> str:
     return line
 
 
-def _formatter(secrets: frozenset[str], fields: Mapping[str, str]) -> logging.Formatter:
+def _formatter(secrets: Collection[str], fields: Mapping[str, str]) -> logging.Formatter:
     def _of_handler(_: object, __: str, known: Fields) -> Fields:
         return {**fields, **known}  # no context variables: requests are made in threads
 
@@ -134,6 +134,6 @@ def cell_or_partition(partition: str | None) -> str | None:
     return str(Cell.of(*partition.split("|"))) if partition and "|" in partition else partition
 
 
-def known_secrets(settings: Settings) -> frozenset[str]:
+def known_secrets(settings: Settings) -> list[str]:
     """Return what never goes into a log: the value of every secret that the package reads, as JSON writes it."""
-    return frozenset(json.dumps(value, ensure_ascii=False)[1:-1] for value in secret_values(settings))
+    return [json.dumps(value, ensure_ascii=False)[1:-1] for value in secret_values(settings)]
