@@ -129,6 +129,8 @@ class PostgresStorage(DagsterStorage):
 def _with_driver(url: str) -> str:
     from sqlalchemy import make_url
 
+    if url.count("@") > 1:  # what follows the first would be taken for the host, and printed
+        raise ValueError("an @ in its user or password must be written %40")
     parsed = make_url(url)
     if not parsed.drivername.startswith("postgres"):
         raise ValueError(f"a {parsed.drivername} database is not PostgreSQL")
