@@ -114,7 +114,8 @@ def test_prune_shows_and_removes_only_when_told(settings: Settings, make: Callab
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "There is nothing to remove" in prune()
+    for options in ((), ("--removed", "--keep-revisions", "0")):
+        assert "There is nothing to remove" in prune(*options)
     torn = make(f"warehouse/answers/m/.s.p.parquet.{ULID()}.tmp", 2)
     for options in ((), ("--dry-run",), ("--yes", "--dry-run")):
         shown = prune(*options)
