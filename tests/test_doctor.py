@@ -181,10 +181,55 @@ def test_a_keyring_that_others_can_read_hides_nothing_else(settings: Settings, t
     assert {"EVE_HOME", "Python"} <= {finding.what for finding in findings}
 
 
-def test_settings_of_dagster_that_are_not_valid_are_found(settings: Settings):
+@pytest.mark.parametrize("text", ["run_queue: 7", "concurrency: 5", "scheduler: {module: nothing.here, class: X}"])
+def test_settings_of_dagster_that_are_not_valid_are_found(settings: Settings, text: str):
     settings.home.mkdir()
-    (settings.home / "dagster.yaml").write_text("run_queue: 7\n")
-    assert found(settings, "Dagster").status == "error"
+    (settings.home / "dagster.yaml").write_text(text)
+    finding = found(settings, "Dagster")
+    assert finding.status == "error"
+    assert "The Dagster settings are not valid" in finding.found
+
+
+@pytest.mark.parametrize("database", ["history/runs.db", "schedules/schedules.db"])
+def test_a_damaged_database_of_dagster_is_found_and_hides_nothing_else(settings: Settings, database: str):
+    with open_instance(settings) as instance:
+        instance.get_runs()
+        instance.all_instigator_state()
+    (settings.home / "dagster" / database).write_bytes(b"no database" * 100)
+    finding = found(settings, "Dagster")
+    assert finding.status == "error"
+    assert "file is not a database" in finding.found
+    assert found(settings, "Python").status == "ok"
+
+
+def test_a_published_folder_on_another_disk_is_well(settings: Settings, tmp_path: Path):
+    (tmp_path / "disk" / "01").mkdir(parents=True)
+    (tmp_path / "disk" / "01" / "eve.duckdb").touch()
+    settings.home.mkdir()
+    (settings.home / "published").symlink_to(tmp_path / "disk")
+    (settings.home / "eve.duckdb").symlink_to("published/01/eve.duckdb")
+    assert found(settings, "eve.duckdb")[1:3] == ("ok", "published/01/eve.duckdb")
+
+
+@pytest.mark.parametrize("fault", ["http://127.0.0.1:abc/v1", "http://[::1/v1"])
+def test_a_base_url_that_is_none_is_found(settings: Settings, add_model: Callable[..., None], fault: str):
+    add_model("mine", backend="openai", id="stub", base_url=fault)
+    finding = found(settings, "models")
+    assert finding.status == "error"
+    assert "base_url: Value error, this is no URL" in finding.found
+
+
+def test_what_is_broken_in_no_known_way_hides_nothing_else(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    """A folder of locks in the place of a lock file, and a path that holds a secret."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    settings = Settings(home=settings.home / KEY)
+    (settings.home / "journals" / "a.lock").mkdir(parents=True)
+    (settings.home / "journals" / "a.jsonl").touch()
+    finding = found(settings, "files")
+    assert finding.status == "error"
+    assert "cannot be looked at: " in finding.found
+    assert KEY not in finding.found
+    assert found(settings, "Python").status == "ok"
 
 
 def test_a_database_that_is_down_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
