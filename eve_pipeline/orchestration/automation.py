@@ -135,6 +135,8 @@ def collect_ended_batches(context: dg.OpExecutionContext, settings: dg.ResourceP
     states = list(collect(settings))
     for state in states:
         context.log.info("%s: batch %s is %s, %d of %d answered", state.cell, state.batch_id, state.state, state.n_done, state.n_requests)
+        if state.problem:
+            context.log.warning("%s: %s", state.cell, state.problem)
     done = report_collected({state.cell for state in states if state.is_ended}, settings)
     context.add_output_metadata({"complete cells": [str(cell) for cell in done]})
     if problems := [f"{state.cell}: {state.problem}" for state in states if state.problem and state.is_ended]:
