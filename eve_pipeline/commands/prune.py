@@ -50,6 +50,8 @@ def prune(
         console.print(f"Removed {len(gone)} of {len(leftovers)} files and folders, {sum(one.n_bytes for one in gone) / 1e6:.1f} MB.")
         if n_replies:
             console.print(f"{n_replies} replies were left out; their files go with eve prune later, when no kept publication reads them.")
+        if found.revisions.height:
+            console.print("eve publish shows what is left.")
         for line in held:
             console.print(f"Stays: {line}")
 

@@ -120,9 +120,13 @@ def published_results(context: dg.SensorEvaluationContext, settings: dg.Resource
 
 
 def _changed_at(warehouse: Warehouse) -> float:
-    """Return when what is published was written last; somebody who is annotating counts once they have paused."""
+    """Return when what is published was written last, or went; somebody who is annotating counts once they have paused.
+
+    Folders tell when a file went, and when answers were written: their own time is when reading them began.
+    """
     written = {table: [file.stat().st_mtime for file in warehouse.files(table)] for table in contracts().keys() - READ_INTO_ANSWERS}
-    written["answers"] += [file.stat().st_ctime for file in warehouse.files("answers")]  # their mtime is when reading them began
+    folders = (folder for table in written.keys() - {"annotations"} for folder in warehouse.folder(table).glob("**/"))
+    written["folders"] = [folder.stat().st_mtime for folder in folders]
     written["annotations"] = [at for at in written["annotations"] if time.time() - at > PAUSE_SECONDS]
     return max((at for times in written.values() for at in times), default=0.0)
 
