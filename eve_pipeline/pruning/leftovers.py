@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from eve_pipeline.datasets.registry import dataset_entries
+from eve_pipeline.quality.records import record_file
+from eve_pipeline.quality.tables import materialized
 from eve_pipeline.settings import Settings
 from eve_pipeline.statistics.computing import VERSION
 from eve_pipeline.warehouse.compaction import removable_parts, remove_replaced
@@ -113,6 +115,8 @@ def _stale_caches(warehouse: Warehouse, settings: Settings) -> Iterator[Path]:
             yield index
     yield from (file for file in sorted(warehouse.earlier_checks("*").parent.glob("*.parquet")) if file.stem not in datasets)
     yield from (file for file in sorted(warehouse.embeddings("*").parent.glob("*.parquet")) if _age(file) > UNUSED_CACHE < _unread(file))
+    checked = {record_file(warehouse, table, partition) for table, partition in materialized(settings)}
+    yield from (file for file in sorted(warehouse.checks.rglob("*.json")) if file not in checked)
     yield from (folder for folder in sorted(warehouse.statistics.glob("*")) if folder.name != VERSION)
 
 
