@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,11 +21,13 @@ from ulid import ULID
 from eve_pipeline.doctor import Finding, diagnose, findings_table
 from eve_pipeline.doctor.versions import look_at_versions
 from eve_pipeline.orchestration.health import release_abandoned_runs
+from eve_pipeline.orchestration.hosts import HOST, in_process_executor
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.responses.journal import JournalFile
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from tests.postgres_server import postgres_server
 from tests.shell import eve
 
 KEY = "sk-doctor-planted-99"
@@ -33,6 +36,7 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 import dagster as dg
+from eve_pipeline.orchestration.hosts import HOST, in_process_executor
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.settings import Settings
 
@@ -45,7 +49,7 @@ def dying():
     die()
 
 with open_instance(Settings(home=Path(sys.argv[1]))) as instance:
-    dying.execute_in_process(instance=instance)
+    dying.execute_in_process(instance=instance, tags={"eve/host": sys.argv[2]})
 """
 
 
@@ -241,7 +245,7 @@ def test_a_database_that_is_down_is_found(settings: Settings, monkeypatch: pytes
 
 
 def test_a_run_whose_process_is_gone_is_found_and_can_be_released(settings: Settings):
-    died = subprocess.run([sys.executable, "-c", DYING, str(settings.home)], capture_output=True, check=False)
+    died = subprocess.run([sys.executable, "-c", DYING, str(settings.home), "anywhere"], capture_output=True, check=False)
     assert died.returncode == -9
     with open_instance(settings) as instance:
         [run] = instance.get_runs()
@@ -254,6 +258,31 @@ def test_a_run_whose_process_is_gone_is_found_and_can_be_released(settings: Sett
     assert found(settings, "runs")[1:3] == ("warning", "0 under way, 1 failed within a day")
     with open_instance(settings) as instance:
         assert instance.get_run_by_id(run.run_id).tags["dagster/will_retry"] == "true"
+
+
+def test_with_postgresql_only_runs_of_this_machine_are_judged(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with postgres_server(tmp_path) as url:
+        monkeypatch.setenv("EVE_POSTGRES_URL", url)
+        for host in (socket.gethostname(), "elsewhere"):
+            subprocess.run([sys.executable, "-c", DYING, str(settings.home), host], capture_output=True, check=False)
+        with open_instance(settings) as instance:
+            hosts = {run.run_id: run.tags[HOST] for run in instance.get_runs()}
+        [here] = [run_id for run_id, host in hosts.items() if host != "elsewhere"]
+        assert found(settings, "abandoned runs").found.startswith(f"{here[:8]}: under way")
+        assert release_abandoned_runs(settings) == [here]
+        assert "abandoned runs" not in {finding.what for finding in diagnose(settings)}
+        assert found(settings, "runs")[2] == "1 under way, 1 failed within a day"
+
+
+@dg.job(executor_def=in_process_executor)
+def nothing() -> None: ...
+
+
+def test_a_run_is_tagged_with_its_machine(settings: Settings):
+    with open_instance(settings) as instance, dg.execute_job(dg.reconstructable(nothing), instance) as result:
+        assert result.success
+        [run] = instance.get_runs()
+    assert run.tags[HOST] == socket.gethostname()
 
 
 def test_a_run_that_is_under_way_is_left_alone(settings: Settings):

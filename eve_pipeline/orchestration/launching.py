@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.orchestration.hosts import host_tags
 from eve_pipeline.orchestration.partitions import ranges_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
@@ -40,7 +41,7 @@ class Launcher:
     def _run(self, job: str, *, partition_key: str | None = None, tags: dict[str, str] | None = None) -> None:
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's log is in EVE_HOME/dbt/logs too
             result = self.definitions.resolve_job_def(job).execute_in_process(
-                instance=self.instance, partition_key=partition_key, tags=tags, run_config=QUIET, raise_on_error=False
+                instance=self.instance, partition_key=partition_key, tags=host_tags() | (tags or {}), run_config=QUIET, raise_on_error=False
             )
         failed_checks = [check for check in result.get_asset_check_evaluations() if _is_error(check)]
         if not result.success or failed_checks:
