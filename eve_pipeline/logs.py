@@ -5,17 +5,16 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from eve_pipeline.responses.cells import Cell
-from eve_pipeline.settings import Settings
+from eve_pipeline.settings import LOGS_KEPT, Settings
 from eve_pipeline.vlms.secrets import secret_values
 
-KEPT_DAYS = 30
 DAGSTERS = "dagster_meta"  # attribute of records that Dagster makes; it is not imported here, for eve run does without it
 Fields = MutableMapping[str, Any]
 
@@ -45,7 +44,7 @@ class DailyFile(logging.Handler):
     def _file(self, day: date) -> Path:
         if day != self.day:
             self.folder.mkdir(parents=True, exist_ok=True)
-            oldest = day - timedelta(days=KEPT_DAYS)
+            oldest = day - LOGS_KEPT
             for file in self.folder.glob("????-??-??.jsonl"):
                 if file.stem < oldest.isoformat():
                     file.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.logs import KEPT_DAYS, logging_to
+from eve_pipeline.logs import logging_to
 from eve_pipeline.orchestration.definitions import build_definitions
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.launching import Launcher
@@ -123,7 +123,7 @@ def test_processes_write_side_by_side(settings: Settings):
 
 def test_files_of_a_month_ago_go(settings: Settings):
     today = datetime.now(UTC).date()
-    days: list[date] = [today - timedelta(days=age) for age in (KEPT_DAYS - 1, KEPT_DAYS, KEPT_DAYS + 1, 400)]
+    days: list[date] = [today - timedelta(days=age) for age in (29, 30, 31, 400)]
     settings.logs.mkdir(parents=True)
     for day in days:
         (settings.logs / f"{day}.jsonl").write_text("{}\n")

@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from eve_pipeline.orchestration.partitions import ranges_of, registered_keys
+from eve_pipeline.orchestration.partitions import differences, ranges_of
 from eve_pipeline.orchestration.reporting import report_collected
 from eve_pipeline.orchestration.revisions import MODEL, TASK, look, news
 from eve_pipeline.settings import Settings
@@ -53,11 +53,10 @@ re_evaluation = dg.AutomationConditionSensorDefinition(
 def registered_partitions(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
     """Add a partition for each new model, prompt and dataset, and take away those that are gone."""
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    for dimension, keys in registered_keys(settings).items():
-        known = context.instance.get_dynamic_partitions(dimension)
-        if new := [key for key in keys if key not in known]:
+    for dimension, new, gone in differences(context.instance, settings):
+        if new:
             requests.append(dg.AddDynamicPartitionsRequest(dimension, new))
-        if gone := [key for key in known if key not in keys]:
+        if gone:
             requests.append(dg.DeleteDynamicPartitionsRequest(dimension, gone))
     return dg.SensorResult(dynamic_partitions_requests=requests)
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from eve_pipeline.datasets.registry import dataset_entries
 from eve_pipeline.quality.records import record_file
 from eve_pipeline.quality.tables import materialized
-from eve_pipeline.settings import Settings
+from eve_pipeline.settings import LOGS_KEPT, Settings
 from eve_pipeline.statistics.computing import VERSION
 from eve_pipeline.warehouse.compaction import removable_parts, remove_replaced
 from eve_pipeline.warehouse.paths import Warehouse
@@ -27,7 +27,6 @@ TEMPORARY: Final = re.compile(r"\..+\.[0-9A-HJKMNP-TV-Z]{26}(\.tmp)?")
 UNTOUCHED: Final = timedelta(days=1)
 """Nobody is still writing what was not written to for so long."""
 
-OLD_LOG: Final = timedelta(days=30)
 UNUSED_CACHE: Final = timedelta(days=90)
 
 
@@ -58,7 +57,7 @@ def find_leftovers(settings: Settings) -> list[Leftover]:
         "publications beyond the last three": _publications(warehouse, settings),
         "parts that compaction replaced": removable_parts(warehouse),
         "stale caches": _stale_caches(warehouse, settings),
-        "logs older than 30 days": _old_logs(settings),
+        f"logs older than {LOGS_KEPT.days} days": _old_logs(settings),
     }
     return [Leftover(kind, path, n_bytes(path)) for kind, paths in kinds.items() for path in paths]
 
@@ -123,7 +122,7 @@ def _stale_caches(warehouse: Warehouse, settings: Settings) -> Iterator[Path]:
 def _old_logs(settings: Settings) -> Iterator[Path]:
     """Return our own logs and what the steps of Dagster's runs printed."""
     logs = [*settings.logs.glob("????-??-??.jsonl"), *settings.home.glob("dagster/storage/*/compute_logs")]
-    yield from (path for path in sorted(logs) if _age(path) > OLD_LOG)
+    yield from (path for path in sorted(logs) if _age(path) > LOGS_KEPT)
 
 
 def _unread(path: Path) -> timedelta:
