@@ -3,19 +3,18 @@
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from eve_pipeline.responses.cells import Cell
-from eve_pipeline.settings import Settings
+from eve_pipeline.settings import LOGS_KEPT, Settings
 from eve_pipeline.vlms.secrets import secret_values
 
-KEPT_DAYS = 30
 DAGSTERS = "dagster_meta"  # attribute of records that Dagster makes; it is not imported here, for eve run does without it
 Fields = MutableMapping[str, Any]
 
@@ -45,7 +44,7 @@ class DailyFile(logging.Handler):
     def _file(self, day: date) -> Path:
         if day != self.day:
             self.folder.mkdir(parents=True, exist_ok=True)
-            oldest = day - timedelta(days=KEPT_DAYS)
+            oldest = day - LOGS_KEPT
             for file in self.folder.glob("????-??-??.jsonl"):
                 if file.stem < oldest.isoformat():
                     file.unlink(missing_ok=True)
@@ -74,7 +73,7 @@ def without_secrets(line: str, secrets: Iterable[str]) -> str:
     return line
 
 
-def _formatter(secrets: frozenset[str], fields: Mapping[str, str]) -> logging.Formatter:
+def _formatter(secrets: Collection[str], fields: Mapping[str, str]) -> logging.Formatter:
     def _of_handler(_: object, __: str, known: Fields) -> Fields:
         return {**fields, **known}  # no context variables: requests are made in threads
 
@@ -134,6 +133,6 @@ def cell_or_partition(partition: str | None) -> str | None:
     return str(Cell.of(*partition.split("|"))) if partition and "|" in partition else partition
 
 
-def known_secrets(settings: Settings) -> frozenset[str]:
+def known_secrets(settings: Settings) -> list[str]:
     """Return what never goes into a log: the value of every secret that the package reads, as JSON writes it."""
-    return frozenset(json.dumps(value, ensure_ascii=False)[1:-1] for value in secret_values(settings))
+    return [json.dumps(value, ensure_ascii=False)[1:-1] for value in secret_values(settings)]

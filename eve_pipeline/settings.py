@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -14,6 +15,7 @@ from eve_pipeline.errors import EveError
 
 PROJECT = Path(__file__).resolve().parent.parent
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+LOGS_KEPT = timedelta(days=30)
 
 
 class Settings(BaseSettings):

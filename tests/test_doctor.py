@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,11 +21,13 @@ from ulid import ULID
 from eve_pipeline.doctor import Finding, diagnose, findings_table
 from eve_pipeline.doctor.versions import look_at_versions
 from eve_pipeline.orchestration.health import release_abandoned_runs
+from eve_pipeline.orchestration.hosts import HOST, in_process_executor
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.responses.journal import JournalFile
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from tests.postgres_server import postgres_server
 from tests.shell import eve
 
 KEY = "sk-doctor-planted-99"
@@ -33,6 +36,7 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 import dagster as dg
+from eve_pipeline.orchestration.hosts import HOST, in_process_executor
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.settings import Settings
 
@@ -45,7 +49,7 @@ def dying():
     die()
 
 with open_instance(Settings(home=Path(sys.argv[1]))) as instance:
-    dying.execute_in_process(instance=instance)
+    dying.execute_in_process(instance=instance, tags={"eve/host": sys.argv[2]})
 """
 
 
@@ -181,10 +185,55 @@ def test_a_keyring_that_others_can_read_hides_nothing_else(settings: Settings, t
     assert {"EVE_HOME", "Python"} <= {finding.what for finding in findings}
 
 
-def test_settings_of_dagster_that_are_not_valid_are_found(settings: Settings):
+@pytest.mark.parametrize("text", ["run_queue: 7", "concurrency: 5", "scheduler: {module: nothing.here, class: X}"])
+def test_settings_of_dagster_that_are_not_valid_are_found(settings: Settings, text: str):
     settings.home.mkdir()
-    (settings.home / "dagster.yaml").write_text("run_queue: 7\n")
-    assert found(settings, "Dagster").status == "error"
+    (settings.home / "dagster.yaml").write_text(text)
+    finding = found(settings, "Dagster")
+    assert finding.status == "error"
+    assert "The Dagster settings are not valid" in finding.found
+
+
+@pytest.mark.parametrize("database", ["history/runs.db", "schedules/schedules.db"])
+def test_a_damaged_database_of_dagster_is_found_and_hides_nothing_else(settings: Settings, database: str):
+    with open_instance(settings) as instance:
+        instance.get_runs()
+        instance.all_instigator_state()
+    (settings.home / "dagster" / database).write_bytes(b"no database" * 100)
+    finding = found(settings, "Dagster")
+    assert finding.status == "error"
+    assert "file is not a database" in finding.found
+    assert found(settings, "Python").status == "ok"
+
+
+def test_a_published_folder_on_another_disk_is_well(settings: Settings, tmp_path: Path):
+    (tmp_path / "disk" / "01").mkdir(parents=True)
+    (tmp_path / "disk" / "01" / "eve.duckdb").touch()
+    settings.home.mkdir()
+    (settings.home / "published").symlink_to(tmp_path / "disk")
+    (settings.home / "eve.duckdb").symlink_to("published/01/eve.duckdb")
+    assert found(settings, "eve.duckdb")[1:3] == ("ok", "published/01/eve.duckdb")
+
+
+@pytest.mark.parametrize("fault", ["http://127.0.0.1:abc/v1", "http://[::1/v1"])
+def test_a_base_url_that_is_none_is_found(settings: Settings, add_model: Callable[..., None], fault: str):
+    add_model("mine", backend="openai", id="stub", base_url=fault)
+    finding = found(settings, "models")
+    assert finding.status == "error"
+    assert "base_url: Value error, this is no URL" in finding.found
+
+
+def test_what_is_broken_in_no_known_way_hides_nothing_else(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    """A folder of locks in the place of a lock file, and a path that holds a secret."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    settings = Settings(home=settings.home / KEY)
+    (settings.home / "journals" / "a.lock").mkdir(parents=True)
+    (settings.home / "journals" / "a.jsonl").touch()
+    finding = found(settings, "files")
+    assert finding.status == "error"
+    assert "cannot be looked at: " in finding.found
+    assert KEY not in finding.found
+    assert found(settings, "Python").status == "ok"
 
 
 def test_a_database_that_is_down_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
@@ -196,7 +245,7 @@ def test_a_database_that_is_down_is_found(settings: Settings, monkeypatch: pytes
 
 
 def test_a_run_whose_process_is_gone_is_found_and_can_be_released(settings: Settings):
-    died = subprocess.run([sys.executable, "-c", DYING, str(settings.home)], capture_output=True, check=False)
+    died = subprocess.run([sys.executable, "-c", DYING, str(settings.home), "anywhere"], capture_output=True, check=False)
     assert died.returncode == -9
     with open_instance(settings) as instance:
         [run] = instance.get_runs()
@@ -209,6 +258,31 @@ def test_a_run_whose_process_is_gone_is_found_and_can_be_released(settings: Sett
     assert found(settings, "runs")[1:3] == ("warning", "0 under way, 1 failed within a day")
     with open_instance(settings) as instance:
         assert instance.get_run_by_id(run.run_id).tags["dagster/will_retry"] == "true"
+
+
+def test_with_postgresql_only_runs_of_this_machine_are_judged(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with postgres_server(tmp_path) as url:
+        monkeypatch.setenv("EVE_POSTGRES_URL", url)
+        for host in (socket.gethostname(), "elsewhere"):
+            subprocess.run([sys.executable, "-c", DYING, str(settings.home), host], capture_output=True, check=False)
+        with open_instance(settings) as instance:
+            hosts = {run.run_id: run.tags[HOST] for run in instance.get_runs()}
+        [here] = [run_id for run_id, host in hosts.items() if host != "elsewhere"]
+        assert found(settings, "abandoned runs").found.startswith(f"{here[:8]}: under way")
+        assert release_abandoned_runs(settings) == [here]
+        assert "abandoned runs" not in {finding.what for finding in diagnose(settings)}
+        assert found(settings, "runs")[2] == "1 under way, 1 failed within a day"
+
+
+@dg.job(executor_def=in_process_executor)
+def nothing() -> None: ...
+
+
+def test_a_run_is_tagged_with_its_machine(settings: Settings):
+    with open_instance(settings) as instance, dg.execute_job(dg.reconstructable(nothing), instance) as result:
+        assert result.success
+        [run] = instance.get_runs()
+    assert run.tags[HOST] == socket.gethostname()
 
 
 def test_a_run_that_is_under_way_is_left_alone(settings: Settings):

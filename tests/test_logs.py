@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.logs import KEPT_DAYS, logging_to
+from eve_pipeline.logs import logging_to
 from eve_pipeline.orchestration.definitions import build_definitions
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.launching import Launcher
@@ -94,7 +94,7 @@ def test_what_the_package_logs_has_its_fields_and_its_traceback(settings: Settin
     assert line["exception"].endswith("ZeroDivisionError: division by zero")
 
 
-@pytest.mark.parametrize("name", ["EVE_ALERT_WEBHOOK", "EVE_POSTGRES_URL", "OPENAI_API_KEY", "OWN_KEY"])
+@pytest.mark.parametrize("name", ["EVE_ALERT_WEBHOOK", "EVE_APP_TOKEN", "EVE_POSTGRES_URL", "OPENAI_API_KEY", "OWN_KEY"])
 def test_a_secret_is_not_written(settings: Settings, name: str, add_model: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     add_model("mine", backend="openai", id="x", base_url="http://127.0.0.1:1/v1", api_key_env="OWN_KEY")
     monkeypatch.setenv(name, 'https://hooks.test/planted-4711?a=b&c="d"')
@@ -103,6 +103,14 @@ def test_a_secret_is_not_written(settings: Settings, name: str, add_model: Calla
     [file] = settings.logs.iterdir()
     assert "planted" not in file.read_text()
     assert lines(settings)[0]["message"] == "posted to ***"
+
+
+def test_the_password_of_a_database_is_not_written(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    url = "postgresql://eve:planted%40secret@db.test/eve"
+    monkeypatch.setenv("EVE_POSTGRES_URL", url)
+    with logging_to(settings):
+        logging.getLogger("eve_pipeline.x").warning("%s: planted@secret or planted%%40secret is wrong", url)
+    assert lines(settings)[0]["message"] == "***: *** or *** is wrong"
 
 
 def test_processes_write_side_by_side(settings: Settings):
@@ -115,7 +123,7 @@ def test_processes_write_side_by_side(settings: Settings):
 
 def test_files_of_a_month_ago_go(settings: Settings):
     today = datetime.now(UTC).date()
-    days: list[date] = [today - timedelta(days=age) for age in (KEPT_DAYS - 1, KEPT_DAYS, KEPT_DAYS + 1, 400)]
+    days: list[date] = [today - timedelta(days=age) for age in (29, 30, 31, 400)]
     settings.logs.mkdir(parents=True)
     for day in days:
         (settings.logs / f"{day}.jsonl").write_text("{}\n")

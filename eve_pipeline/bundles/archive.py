@@ -6,8 +6,9 @@ No member is unpacked by its name: those that the manifest lists are read, each 
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,11 @@ class Bundle:
         return manifest
 
     def problems(self) -> list[str]:
-        """Return in what the files are not those that the manifest lists."""
+        """Return in what the files are not those that the manifest lists.
+
+        Raises:
+            EveError: one cannot be read at all.
+        """
         listed = self.manifest.files
         found = [f"{name} is missing" for name in listed if name not in self.sizes]
         found += [f"{name!r} is not in the manifest" for name in self.sizes if name not in listed and name != NAME]
@@ -72,7 +77,7 @@ class Bundle:
         file, digest = self.manifest.files[name], hashlib.sha256()
         if self.sizes[name] != file.n_bytes:
             return False
-        with self.archive.open(name) as stream:
+        with _saying_what_is_wrong(self.path), self.archive.open(name) as stream:
             left = file.n_bytes
             while left and (piece := stream.read(min(left, 1 << 20))):
                 digest.update(piece)
@@ -81,7 +86,7 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file that was found to be whole."""
-        with self.archive.open(name) as stream:
+        with _saying_what_is_wrong(self.path), self.archive.open(name) as stream:
             return stream.read(self.manifest.files[name].n_bytes)
 
 
@@ -107,12 +112,26 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     Raises:
         EveError: there is no such file, it is cut off or damaged, or it is newer than this program.
     """
+    with ExitStack() as opened:  # what the caller's block raises is not the bundle's
+        with _saying_what_is_wrong(path):
+            bundle = Bundle(opened.enter_context(zipfile.ZipFile(path)), path)
+        yield bundle
+
+
+@contextmanager
+def _saying_what_is_wrong(path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield Bundle(archive, path)
+        yield
     except FileNotFoundError as error:
         raise EveError(f"There is no file {path}", "Name a file that eve export wrote.") from error
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:  # the latter two: methods, passwords
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # the last two: methods, passwords
         raise EveError(f"{path} is cut off or damaged: {error}", ASK_AGAIN) from error
 
 

@@ -39,7 +39,8 @@ def published_marts(settings: Settings, statistics: Path | None = None) -> Table
     """
     warehouse = Warehouse.of(settings)
     if statistics:
-        warehouse.statistics.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (statistics, warehouse.statistics.parent):  # whoever deleted the cache may export all the same
+            folder.mkdir(parents=True, exist_ok=True)
         warehouse.statistics.symlink_to(statistics, target_is_directory=True)
     with duckdb.connect(publish(warehouse, settings), read_only=True) as connection:
         names = connection.sql("select table_name from duckdb_tables() where schema_name = 'marts' order by table_name").fetchall()

@@ -28,7 +28,7 @@ def check(
 
     settings = Settings()
     warehouse, named = Warehouse.of(settings), {*datasets, *models}
-    there = list(materialized(warehouse))
+    there = list(materialized(settings))
     if unknown := named - {partition[0] for _, partition in there}:
         raise EveError(f"Nothing of {', '.join(sorted(unknown))} is materialized", "`eve datasets` and `eve models` list the names.")
     found = [check_or_say_why(table, partition, settings) for table, partition in there if not named or partition[0] in named]

@@ -22,34 +22,41 @@ def prune(
         int | None, typer.Option(min=0, help="Also old revisions of each cell, but for the newest so many; current ones always stay.")
     ] = None,
     older_than: Annotated[int | None, typer.Option(min=1, help="Also old revisions whose last reply is older than so many days.")] = None,
-    removed: Annotated[bool, typer.Option("--removed", help="Also cells of models, datasets and prompts that have no entry now.")] = False,
+    removed: Annotated[bool, typer.Option("--removed", help="Also what is left of models, datasets and prompts without an entry.")] = False,
 ) -> None:
     """Show, and with --yes remove, what killed processes left, replaced publications and parts, stale caches, old logs.
 
     Old revisions and their paid replies go only where an option says so, and never a reply that a model would ask for today.
     """
+    from eve_pipeline.pruning.datasets import removed_tables
     from eve_pipeline.pruning.leftovers import find_leftovers, remove_leftovers
     from eve_pipeline.pruning.revisions import Rule, find_revisions, remove_revisions
 
     settings, console = Settings(), Console(highlight=False, soft_wrap=True)
     rule = Rule(keep_revisions, None if older_than is None else timedelta(days=older_than), removed)
     leftovers, found = find_leftovers(settings), find_revisions(rule, settings)
-    if leftovers:
-        show(_by_kind(leftovers))
+    tables = removed_tables(settings, found.revisions) if removed else []
+    if leftovers or tables:
+        show(_by_kind([*leftovers, *tables]))
     if found.revisions.height:
         show(_shown(found.revisions))
     for line in found.kept:
         console.print(line)
-    if not (leftovers or found.revisions.height):
+    if not (leftovers or tables or found.revisions.height):
         console.print("There is nothing to remove.")
     elif dry_run or not yes:
         console.print("Nothing was removed; eve prune --yes with the same options removes all of it.")
     else:
-        gone = remove_leftovers(leftovers, settings)
         n_replies, held = remove_revisions(found.revisions, settings)
-        console.print(f"Removed {len(gone)} of {len(leftovers)} files and folders, {sum(one.n_bytes for one in gone) / 1e6:.1f} MB.")
+        unused = removed_tables(settings) if removed else []  # but for those of cells that were held
+        gone = remove_leftovers([*leftovers, *unused], settings)
+        console.print(
+            f"Removed {len(gone)} of {len(leftovers) + len(tables)} files and folders, {sum(one.n_bytes for one in gone) / 1e6:.1f} MB."
+        )
         if n_replies:
             console.print(f"{n_replies} replies were left out; their files go with eve prune later, when no kept publication reads them.")
+        if found.revisions.height:
+            console.print("eve publish shows what is left.")
         for line in held:
             console.print(f"Stays: {line}")
 

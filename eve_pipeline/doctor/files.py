@@ -54,7 +54,7 @@ def _disk(settings: Settings) -> Finding:
 def _database(warehouse: Warehouse) -> Finding:
     database = warehouse.database
     if database.exists():
-        return Finding("eve.duckdb", "ok", str(database.resolve().relative_to(warehouse.home.resolve())))
+        return Finding("eve.duckdb", "ok", str(database.readlink()) if database.is_symlink() else "a file, to which no publication leads")
     if database.is_symlink():
         return Finding("eve.duckdb", "error", f"leads to {database.readlink()}, which is gone", "Run eve publish.")
     return Finding("eve.duckdb", "ok", "nothing published yet", "Run eve demo, eve run or eve publish.")

@@ -77,6 +77,7 @@ async def _ask_all(asked: Mapping[Endpoint, list[ModelEntry]], used: set[str]) -
 
 
 async def _ask(server: Endpoint, entries: list[ModelEntry], used: set[str]) -> Finding:
+    from httpx2 import InvalidURL
     from openai import APIConnectionError, APIStatusError, OpenAIError
 
     what, in_use = f"endpoint {server.base_url}", [entry for entry in entries if entry.key in used]
@@ -92,7 +93,7 @@ async def _ask(server: Endpoint, entries: list[ModelEntry], used: set[str]) -> F
     except APIConnectionError:
         names = listed([entry.key for entry in in_use or entries])
         return Finding(what, "warning" if in_use else "ok", "does not answer", f"Start the server to ask {names}.")
-    except (OpenAIError, ValueError) as error:
+    except (OpenAIError, InvalidURL, ValueError) as error:
         return Finding(what, "warning", f"is not understood: {scrubbed(str(error), server.key)}", "Correct the base_url of the entry.")
 
 

@@ -21,7 +21,12 @@ def look_at_scheduling(settings: Settings) -> Iterator[Finding]:
     yield _runs(found.n_under_way - len(found.abandoned), found.n_failed_recently)
     if found.abandoned:
         ids = listed([run_id[:8] for run_id in found.abandoned])
-        yield Finding("abandoned runs", "error", f"{ids}: under way, but no such process here", "Start eve ui, or terminate them in it.")
+        yield Finding(
+            "abandoned runs",
+            "error",
+            f"{ids}: under way, but no such process here",
+            "Start eve ui anew: it lets them fail, and retries them.",
+        )
     for problem in found.problems:
         yield Finding("sensors", "warning", problem.partition("\n")[0], "See the tick in the UI (eve ui), under Automation.")
     yield _alerts(settings)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from eve_pipeline.logs import cell_or_partition, known_secrets, without_secrets
+from eve_pipeline.orchestration.failures import cause_of, is_failed
 from eve_pipeline.orchestration.metadata import FAILED_CELLS
 from eve_pipeline.settings import Settings
 
@@ -96,7 +97,8 @@ def alert_of(run_id: str, instance: dg.DagsterInstance, settings: Settings) -> A
     run = instance.get_run_by_id(run_id)
     if run is None or get_boolean_tag_value(run.tags.get(WILL_RETRY_TAG), default_value=False):
         return None
-    checks = [_check(event) for event in _events(run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION, instance) if _is_error(event)]
+    evaluated = (event.asset_check_evaluation_data for event in _events(run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION, instance))
+    checks = [_check(check) for check in evaluated if is_failed(check)]
     failures = list(_events(run_id, dg.DagsterEventType.STEP_FAILURE, instance))
     if run.is_success and not checks:
         return None
@@ -114,13 +116,7 @@ def _events(run_id: str, kind: dg.DagsterEventType, instance: dg.DagsterInstance
         yield record.event_log_entry.get_dagster_event()
 
 
-def _is_error(event: DagsterEvent) -> bool:
-    check = event.asset_check_evaluation_data
-    return not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
-
-
-def _check(event: DagsterEvent) -> str:
-    check = event.asset_check_evaluation_data
+def _check(check: dg.AssetCheckEvaluation) -> str:
     of = f" of {cell_or_partition(check.partition)}" if check.partition else ""
     return f"{check.asset_key.to_user_string()}.{check.check_name}{of}" + (f": {check.description}" if check.description else "")
 
@@ -132,8 +128,7 @@ def _failed_cells(failure: DagsterEvent) -> list[str]:
 
 
 def _reason(event: DagsterEvent) -> str:
-    error = getattr(event.event_specific_data, "error", None)
-    cause = error.cause if error and error.cause else error
+    cause = cause_of(event)
     if cause is None:
         return event.message or "no reason given"
     told = str(cause.message).strip()

@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from eve_pipeline.orchestration.partitions import ranges_of, registered_keys
+from eve_pipeline.orchestration.partitions import differences, ranges_of
 from eve_pipeline.orchestration.reporting import report_collected
 from eve_pipeline.orchestration.revisions import MODEL, TASK, look, news
 from eve_pipeline.settings import Settings
@@ -53,11 +53,10 @@ re_evaluation = dg.AutomationConditionSensorDefinition(
 def registered_partitions(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
     """Add a partition for each new model, prompt and dataset, and take away those that are gone."""
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    for dimension, keys in registered_keys(settings).items():
-        known = context.instance.get_dynamic_partitions(dimension)
-        if new := [key for key in keys if key not in known]:
+    for dimension, new, gone in differences(context.instance, settings):
+        if new:
             requests.append(dg.AddDynamicPartitionsRequest(dimension, new))
-        if gone := [key for key in known if key not in keys]:
+        if gone:
             requests.append(dg.DeleteDynamicPartitionsRequest(dimension, gone))
     return dg.SensorResult(dynamic_partitions_requests=requests)
 
@@ -120,9 +119,13 @@ def published_results(context: dg.SensorEvaluationContext, settings: dg.Resource
 
 
 def _changed_at(warehouse: Warehouse) -> float:
-    """Return when what is published was written last; somebody who is annotating counts once they have paused."""
+    """Return when what is published was written last, or went; somebody who is annotating counts once they have paused.
+
+    Folders tell when a file went, and when answers were written: their own time is when reading them began.
+    """
     written = {table: [file.stat().st_mtime for file in warehouse.files(table)] for table in contracts().keys() - READ_INTO_ANSWERS}
-    written["answers"] += [file.stat().st_ctime for file in warehouse.files("answers")]  # their mtime is when reading them began
+    folders = (folder for table in written.keys() - {"annotations"} for folder in warehouse.folder(table).glob("**/"))
+    written["folders"] = [folder.stat().st_mtime for folder in folders]
     written["annotations"] = [at for at in written["annotations"] if time.time() - at > PAUSE_SECONDS]
     return max((at for times in written.values() for at in times), default=0.0)
 
@@ -135,6 +138,8 @@ def collect_ended_batches(context: dg.OpExecutionContext, settings: dg.ResourceP
     states = list(collect(settings))
     for state in states:
         context.log.info("%s: batch %s is %s, %d of %d answered", state.cell, state.batch_id, state.state, state.n_done, state.n_requests)
+        if state.problem:
+            context.log.warning("%s: %s", state.cell, state.problem)
     done = report_collected({state.cell for state in states if state.is_ended}, settings)
     context.add_output_metadata({"complete cells": [str(cell) for cell in done]})
     if problems := [f"{state.cell}: {state.problem}" for state in states if state.problem and state.is_ended]:

@@ -6,6 +6,7 @@ from eve_pipeline.orchestration import alerts, automation, checks, demo, jobs, r
 from eve_pipeline.orchestration.assets import datasets, evaluation
 from eve_pipeline.orchestration.assets.marts import marts_assets
 from eve_pipeline.orchestration.assets.report import report
+from eve_pipeline.orchestration.hosts import in_process_executor
 from eve_pipeline.settings import Settings
 
 
@@ -35,5 +36,5 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             alerts.alerts,
         ],
         resources={"settings": settings},
-        executor=dg.in_process_executor,
+        executor=in_process_executor,
     )

@@ -8,6 +8,7 @@ import dagster as dg
 import psutil
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
 
+from eve_pipeline.orchestration.hosts import host_tags
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.settings import Settings
 
@@ -55,27 +56,26 @@ def health(settings: Settings) -> Health:
             daemon_seen_at=max((datetime.fromtimestamp(beat.timestamp, UTC) for beat in heartbeats), default=None),
             n_sensors_on=len(states),
             problems=[*errors, *(problem for state in states for problem in _last_failure(state, instance))],
-            abandoned=[run.run_id for run in abandoned_runs(instance)],
+            abandoned=[run.run_id for run in abandoned_runs(instance, settings)],
             n_under_way=instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])),
             n_failed_recently=instance.get_runs_count(recent),
         )
 
 
-def abandoned_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Return the runs that count as under way, but whose process on this machine is gone, as after a crash of the machine."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+def abandoned_runs(instance: dg.DagsterInstance, settings: Settings) -> list[dg.DagsterRun]:
+    """Return the runs that count as under way, but whose process on this machine is gone, as after a crash of the machine.
+
+    Machines that share a PostgreSQL cannot tell of each other's runs.
+    """
+    here = host_tags() if settings.postgres_url else {}
+    records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=here))
     return [record.dagster_run for record in records if not _is_alive(record, instance)]
 
 
 def release_abandoned_runs(settings: Settings) -> list[str]:
-    """Let runs whose process is gone fail, so that they are retried and hold up nothing; return which.
-
-    Nothing is done where the instance is in PostgreSQL: the process may be on another machine.
-    """
-    if settings.postgres_url:
-        return []
+    """Let runs whose process is gone fail, so that they are retried and hold up nothing; return which."""
     with open_instance(settings) as instance:
-        gone = abandoned_runs(instance)
+        gone = abandoned_runs(instance, settings)
         for run in gone:
             instance.report_run_failed(run, "The process of this run is gone; what it had asked is kept.")
         return [run.run_id for run in gone]

@@ -25,12 +25,21 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Return the instance; the caller closes it by leaving its context.
 
     Raises:
-        EveError: its settings are not valid, or PostgreSQL cannot be reached.
+        EveError: its settings are not valid, its database is damaged, or PostgreSQL cannot be reached.
     """
+    from sqlalchemy.exc import SQLAlchemyError
+
     home = dagster_home(settings)
     try:
         return dg.DagsterInstance.from_config(str(home))
-    except dg.DagsterInvalidConfigError as error:
+    except EveError:
+        raise
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        raise EveError(
+            f"A database in {home} cannot be used: {reason}", "Move the folder away: it holds runs and events, and no answers."
+        ) from error
+    except Exception as error:  # Dagster refuses some settings by a TypeError, or whatever comes of them
         raise EveError(f"The Dagster settings are not valid: {error}", f"Correct {_own_file(settings)}.") from error
 
 
@@ -129,6 +138,8 @@ class PostgresStorage(DagsterStorage):
 def _with_driver(url: str) -> str:
     from sqlalchemy import make_url
 
+    if url.count("@") > 1:  # what follows the first would be taken for the host, and printed
+        raise ValueError("an @ in its user or password must be written %40")
     parsed = make_url(url)
     if not parsed.drivername.startswith("postgres"):
         raise ValueError(f"a {parsed.drivername} database is not PostgreSQL")

@@ -1,6 +1,6 @@
 """Partitions: `dataset`, and the grid `model` x `task`, all fed from the registries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
@@ -20,14 +20,20 @@ def registered_keys(settings: Settings) -> dict[str, list[str]]:
     return {"dataset": list(dataset_entries(settings)), "model": list(model_entries(settings)), "task": tasks(settings)}
 
 
-def sync_partitions(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Make the partitions what the registries say."""
+def differences(instance: dg.DagsterInstance, settings: Settings) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield, for each dimension, the keys that the registries have and the instance lacks, and those that only the instance has."""
     for dimension, keys in registered_keys(settings).items():
         known = instance.get_dynamic_partitions(dimension)
-        if new := [key for key in keys if key not in known]:
+        yield dimension, [key for key in keys if key not in known], [key for key in known if key not in keys]
+
+
+def sync_partitions(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Make the partitions what the registries say."""
+    for dimension, new, gone in differences(instance, settings):
+        if new:
             instance.add_dynamic_partitions(dimension, new)
-        for gone in set(known) - set(keys):
-            instance.delete_dynamic_partition(dimension, gone)
+        for key in gone:
+            instance.delete_dynamic_partition(dimension, key)
 
 
 def partition_of(cell: Cell) -> dg.MultiPartitionKey:

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from eve_pipeline.datasets.registry import dataset_entries
-from eve_pipeline.settings import Settings
+from eve_pipeline.quality.records import record_file
+from eve_pipeline.quality.tables import materialized
+from eve_pipeline.settings import LOGS_KEPT, Settings
 from eve_pipeline.statistics.computing import VERSION
 from eve_pipeline.warehouse.compaction import removable_parts, remove_replaced
 from eve_pipeline.warehouse.paths import Warehouse
@@ -25,7 +27,6 @@ TEMPORARY: Final = re.compile(r"\..+\.[0-9A-HJKMNP-TV-Z]{26}(\.tmp)?")
 UNTOUCHED: Final = timedelta(days=1)
 """Nobody is still writing what was not written to for so long."""
 
-OLD_LOG: Final = timedelta(days=30)
 UNUSED_CACHE: Final = timedelta(days=90)
 
 
@@ -56,7 +57,7 @@ def find_leftovers(settings: Settings) -> list[Leftover]:
         "publications beyond the last three": _publications(warehouse, settings),
         "parts that compaction replaced": removable_parts(warehouse),
         "stale caches": _stale_caches(warehouse, settings),
-        "logs older than 30 days": _old_logs(settings),
+        f"logs older than {LOGS_KEPT.days} days": _old_logs(settings),
     }
     return [Leftover(kind, path, n_bytes(path)) for kind, paths in kinds.items() for path in paths]
 
@@ -113,13 +114,15 @@ def _stale_caches(warehouse: Warehouse, settings: Settings) -> Iterator[Path]:
             yield index
     yield from (file for file in sorted(warehouse.earlier_checks("*").parent.glob("*.parquet")) if file.stem not in datasets)
     yield from (file for file in sorted(warehouse.embeddings("*").parent.glob("*.parquet")) if _age(file) > UNUSED_CACHE < _unread(file))
+    checked = {record_file(warehouse, table, partition) for table, partition in materialized(settings)}
+    yield from (file for file in sorted(warehouse.checks.rglob("*.json")) if file not in checked)
     yield from (folder for folder in sorted(warehouse.statistics.glob("*")) if folder.name != VERSION)
 
 
 def _old_logs(settings: Settings) -> Iterator[Path]:
     """Return our own logs and what the steps of Dagster's runs printed."""
     logs = [*settings.logs.glob("????-??-??.jsonl"), *settings.home.glob("dagster/storage/*/compute_logs")]
-    yield from (path for path in sorted(logs) if _age(path) > OLD_LOG)
+    yield from (path for path in sorted(logs) if _age(path) > LOGS_KEPT)
 
 
 def _unread(path: Path) -> timedelta:

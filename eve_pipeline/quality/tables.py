@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from eve_pipeline.datasets.catalogue import images_of_others
-from eve_pipeline.datasets.registry import dataset_entry
+from eve_pipeline.datasets.registry import dataset_entries, dataset_entry
 from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.errors import EveError
 from eve_pipeline.quality.checking import Check, CheckResult, Rule, Rules, run_suite
@@ -87,12 +87,15 @@ def check_or_say_why(table: str, partition: tuple[str, ...], settings: Settings)
         )
 
 
-def materialized(warehouse: Warehouse) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield table and partition of all that can be checked."""
-    for file in warehouse.files("images"):
-        yield "images", (file.stem,)
-        if warehouse.file("benchmark_items", file.stem).exists():
-            yield "benchmark_items", (file.stem,)
+def materialized(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield table and partition of all that can be checked: without its entry, nobody knows what is expected of a dataset.
+
+    Raises:
+        EveError: a dataset's entry is not valid.
+    """
+    warehouse = Warehouse.of(settings)
+    for table in ("images", "benchmark_items"):
+        yield from ((table, (dataset,)) for dataset in dataset_entries(settings) if warehouse.file(table, dataset).exists())
     for table, of in (("responses", "requests"), ("answers", "answers")):
         yield from ((table, (file.parent.name, file.stem)) for file in warehouse.files(of))
 

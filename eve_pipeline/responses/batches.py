@@ -13,7 +13,8 @@ from ulid import ULID
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing
-from eve_pipeline.responses.cells import Cell
+from eve_pipeline.registry import pick
+from eve_pipeline.responses.cells import Cell, subset_datasets
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.backends.openai_batch import ENDED, OpenAIBatches, cut
@@ -169,15 +170,17 @@ def collect_cell(cell: Cell, settings: Settings) -> Iterator[BatchState]:
 
 
 def has_ended_batches(settings: Settings) -> bool:
-    """Return whether there is something to collect; a batch that cannot be looked at, as that of a model without a key, is left out."""
+    """Return whether there is something to collect; what cannot be, as of a model without a key or without an entry, is left out."""
     return any(_has_ended(record, settings) for record in open_batches(Warehouse.of(settings)))
 
 
 def _has_ended(record: Record, settings: Settings) -> bool:
-    if record.batch_id is None:
-        return datetime.now(UTC) - record.submitted_at > CUT_OFF_AFTER
     try:
-        return OpenAIBatches(model_entry(record.model, settings), settings).batch(record.batch_id).status in ENDED
+        pick(subset_datasets(settings), record.cell.subset, "subset")  # without its dataset it cannot be locked
+        batches = OpenAIBatches(model_entry(record.model, settings), settings)
+        if record.batch_id is None:
+            return datetime.now(UTC) - record.submitted_at > CUT_OFF_AFTER
+        return batches.batch(record.batch_id).status in ENDED
     except EveError as error:
         logger.warning("%s: %s", record.cell, error)
         return False

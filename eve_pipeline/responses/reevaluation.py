@@ -107,7 +107,12 @@ def _expected_usd(plan: Plan, entry: ModelEntry, settings: Settings) -> float:
 
 def spent_this_month(model: str, warehouse: Warehouse) -> float:
     """Return the USD of a model's replies since the calendar month began (UTC), whoever asked for them."""
-    began = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    began = month_began()
     parts = [file for file in visible_parts(warehouse, model) if file.stat().st_mtime >= began.timestamp()]
     responses = read_table("responses", parts)
     return float(responses.filter(pl.col("created_at") >= began)["cost_usd"].sum())
+
+
+def month_began() -> datetime:
+    """Return when the calendar month began, UTC."""
+    return datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -114,6 +115,15 @@ class ModelEntry(BaseModel):
     @classmethod
     def _beside_the_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         return path and Path((info.context or {}).get("folder", "."), path.expanduser())
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, base_url: str | None) -> str | None:
+        try:
+            urlsplit(base_url or "").port  # noqa: B018 - it raises
+        except ValueError:
+            raise ValueError("this is no URL, such as http://127.0.0.1:8000/v1") from None  # what was caught may show a password
+        return base_url
 
     @model_validator(mode="after")
     def _check(self) -> Self:

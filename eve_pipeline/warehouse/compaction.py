@@ -8,7 +8,7 @@ rename and names in its footer what it replaces; from then on readers pass those
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -83,8 +83,8 @@ def removable_parts(warehouse: Warehouse, grace: timedelta = GRACE) -> list[Path
     return [path for path, age in replaced if age >= grace and path not in published]
 
 
-def drop_responses(request_keys: pl.Series, warehouse: Warehouse) -> int:
-    """Leave all responses to these requests out of a new merged part of each folder that has any; return how many rows went.
+def drop_responses(request_keys: pl.Series, warehouse: Warehouse, folders: Iterable[Path] | None = None) -> int:
+    """Leave all responses to these requests out of a new merged part of each folder, or of `folders`; return how many rows went.
 
     The parts with them are replaced like any others: they go with `remove_replaced`, once nobody can be reading them.
 
@@ -93,7 +93,7 @@ def drop_responses(request_keys: pl.Series, warehouse: Warehouse) -> int:
     """
     dropped = request_keys.unique().to_frame("request_key")
     with _one_at_a_time(warehouse):
-        return sum(_drop_from(folder, dropped, warehouse) for folder in cell_folders(warehouse))
+        return sum(_drop_from(folder, dropped, warehouse) for folder in (cell_folders(warehouse) if folders is None else folders))
 
 
 def _drop_from(folder: Path, dropped: pl.DataFrame, warehouse: Warehouse) -> int:

@@ -55,6 +55,20 @@ def visible_parts(warehouse: Warehouse, model: str | None = None) -> dict[Path, 
     }
 
 
+def holding_folders(request_keys: pl.Series, warehouse: Warehouse) -> pl.DataFrame:
+    """Return the folders in which responses to these requests lie: request_key, folder.
+
+    Raises:
+        EveError: a part is damaged or newer than this program; it is named.
+    """
+    wanted = request_keys.unique().to_frame("request_key")
+    found = [
+        folder_index(folder, warehouse).rows.join(wanted, on="request_key", how="semi").select("request_key", folder=pl.lit(str(folder)))
+        for folder in cell_folders(warehouse)
+    ]
+    return pl.concat([pl.DataFrame(schema={"request_key": pl.String, "folder": pl.String}), *found])
+
+
 def _stored_in(folder: Path, wanted: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
     while True:
         holding = folder_index(folder, warehouse).rows.join(wanted, on="request_key", how="semi")["part"].unique().sort()

@@ -147,7 +147,7 @@ def test_two_storages_are_refused(settings: Settings):
         open_instance(Settings(home=settings.home))
 
 
-@pytest.mark.parametrize("wrong", ["password", "host", "scheme", "port"])
+@pytest.mark.parametrize("wrong", ["password", "host", "scheme", "port", "at", "at, colon", "at, slash", "at, question mark"])
 def test_a_database_that_cannot_be_used_is_said_without_the_password(
     settings: Settings, server: str, wrong: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -156,6 +156,10 @@ def test_a_database_that_cannot_be_used_is_said_without_the_password(
         "host": f"postgresql://postgres:{PASSWORD}@127.0.0.1:1/postgres",
         "scheme": f"mysterious://postgres:{PASSWORD}@127.0.0.1/postgres",
         "port": f"postgresql://postgres:{PASSWORD}@127.0.0.1:first/postgres",
+        "at": f"postgresql://postgres:a@{PASSWORD}@127.0.0.1:1/postgres",
+        "at, colon": f"postgresql://postgres:a@b:{PASSWORD}@127.0.0.1:1/postgres",
+        "at, slash": f"postgresql://postgres:a@{PASSWORD}/b@127.0.0.1:1/postgres",
+        "at, question mark": f"postgresql://postgres:a@{PASSWORD}?b@127.0.0.1:1/postgres",
     }
     monkeypatch.setenv("EVE_POSTGRES_URL", bad[wrong])
     with caplog.at_level(logging.DEBUG), pytest.raises(EveError, match="EVE_POSTGRES_URL cannot be used") as error:

@@ -31,7 +31,8 @@ def told(settings: Settings, instance: dg.DagsterInstance) -> tuple[str | None, 
 def written(file: Path, seconds_ago: float) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
-    os.utime(file, (time.time() - seconds_ago, time.time() - seconds_ago))
+    for path in (file, *file.parents[:2]):
+        os.utime(path, (time.time() - seconds_ago, time.time() - seconds_ago))
 
 
 def test_nothing_is_published_before_there_is_something(settings: Settings, instance: dg.DagsterInstance):
@@ -47,6 +48,18 @@ def test_what_was_written_since_the_last_publication_is_published(settings: Sett
     written(warehouse.file("requests", "m", "s.p"), -60)
     assert told(settings, instance) == ("The published database holds all that there is.", 0), "requests show in answers"
     written(warehouse.file("answers", "m", "s.p"), -60)
+    assert told(settings, instance) == (None, 1)
+
+
+def test_what_was_removed_since_the_last_publication_is_published(settings: Settings, instance: dg.DagsterInstance):
+    warehouse = Warehouse.of(settings)
+    removed = warehouse.file("answers", "m", "s.p")
+    written(removed, 60)
+    database = warehouse.publications / str(ULID.from_timestamp(time.time() - 30)) / "eve.duckdb"
+    written(database, 30)
+    warehouse.database.symlink_to(database)
+    assert told(settings, instance) == ("The published database holds all that there is.", 0)
+    removed.unlink()
     assert told(settings, instance) == (None, 1)
 
 

@@ -12,6 +12,8 @@ from ulid import ULID
 
 from eve_pipeline.cli import app
 from eve_pipeline.pruning.leftovers import Leftover, find_leftovers, remove_leftovers
+from eve_pipeline.quality.records import record_file, records
+from eve_pipeline.quality.tables import check
 from eve_pipeline.settings import Settings
 from eve_pipeline.statistics.computing import VERSION
 from eve_pipeline.warehouse.compaction import compact
@@ -114,7 +116,8 @@ def test_prune_shows_and_removes_only_when_told(settings: Settings, make: Callab
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "There is nothing to remove" in prune()
+    for options in ((), ("--removed", "--keep-revisions", "0")):
+        assert "There is nothing to remove" in prune(*options)
     torn = make(f"warehouse/answers/m/.s.p.parquet.{ULID()}.tmp", 2)
     for options in ((), ("--dry-run",), ("--yes", "--dry-run")):
         shown = prune(*options)
@@ -123,3 +126,15 @@ def test_prune_shows_and_removes_only_when_told(settings: Settings, make: Callab
         assert torn.exists()
     assert "Removed 1 of 1 files and folders, 0.0 MB" in prune("--yes")
     assert not torn.exists()
+
+
+def test_records_of_what_is_not_there_any_more_go(prepared: Settings):
+    record = check("images", ("photos",), prepared)
+    file = record_file(Warehouse.of(prepared), record.table, record.partition)
+    assert file.exists()
+    assert find_leftovers(prepared) == []
+    (prepared.home / "datasets" / "photos.yaml").unlink()
+    leftovers = find_leftovers(prepared)
+    assert {one.path for one in leftovers if one.path.suffix == ".json"} == {file}
+    remove_leftovers(leftovers, prepared)
+    assert list(records(Warehouse.of(prepared))) == []

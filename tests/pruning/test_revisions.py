@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from eve_pipeline.emotions.label_sets import resolve_labels
-from eve_pipeline.pruning.revisions import Found, Rule, find_revisions, remove_revisions
+from eve_pipeline.pruning.revisions import Found, Rule, _settings, find_revisions, remove_revisions
 from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
 from eve_pipeline.responses.planning import plan_cell
+from eve_pipeline.responses.reevaluation import spent_this_month
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.compaction import drop_responses, remove_replaced
@@ -126,6 +127,63 @@ def test_where_a_models_revision_is_not_known_nothing_of_it_goes(revised: Settin
     found = find_revisions(ALL_OLD, revised)
     assert names(found) == []
     assert "Revisions of stub stay: Model 'other' (stub) cannot be reached" in found.kept[0]
+
+
+def test_nothing_goes_of_a_model_whose_revision_is_not_known_any_more(revised: Settings):
+    """The renamed entry `other` could use the replies of revision 1 when they were found; now nobody can tell."""
+    found = find_revisions(ALL_OLD, revised)
+    unreachable = {"backend": "transformers", "id": "stub", "path": "/nowhere"}
+    entries = yaml.safe_load((revised.home / "models.yaml").read_text())
+    (revised.home / "models.yaml").write_text(yaml.safe_dump(entries | {"other": unreachable}))
+    n_dropped, held = remove_revisions(found.revisions, revised)
+    assert n_dropped == 0
+    assert "Revisions of stub: Model 'other' (stub) cannot be reached" in held[0]
+    assert n_replies(revised) == 72
+
+
+def test_what_was_spent_this_month_is_not_forgotten(prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]):
+    prices = {"input_usd": 1000, "output_usd": 100_000, "read_on": "2026-11-01", "source": "a test"}
+    paid, warehouse = Cell("paid", "photos", "simple"), Warehouse.of(prepared)
+    for revision in "12":
+        add_model("paid", backend="openai", id="stub", base_url=chat_server.url, prices=prices, revision=revision)
+        ask(prepared, paid)
+    spent_usd = spent_this_month("paid", warehouse)
+    assert spent_usd == pytest.approx(48 * 0.9)
+    found = find_revisions(ALL_OLD, prepared)
+    assert names(found) == []
+    assert found.kept == ["1 revisions stay until next month: their replies count in what was spent in this one"]
+
+    for file in warehouse.files("responses"):
+        write_table(read_table("responses", [file]).with_columns(pl.col("created_at").dt.offset_by("-32d")), "responses", file)
+    assert spent_this_month("paid", warehouse) == 0
+    assert names(find_revisions(ALL_OLD, prepared)) == ["1"]
+
+
+def test_replies_that_two_cells_share_go_with_the_last_of_them(revised: Settings, point_at: Callable[..., None], chat_server: ChatServer):
+    """Both subsets hold the same images, so that they ask the same."""
+    entry = yaml.safe_load((revised.home / "datasets" / "photos.yaml").read_text())
+    (revised.home / "datasets" / "photos.yaml").write_text(
+        yaml.safe_dump(entry | {"hard_subset": {"classifier": "vit-b16-paper", "n": 24}})
+    )
+    warehouse = Warehouse.of(revised)
+    items = read_table("benchmark_items", [warehouse.file("benchmark_items", "photos")])
+    write_table(items.with_columns(subset=pl.lit("photos-hard")), "benchmark_items", warehouse.file("benchmark_items", "photos-hard"))
+    n_seen = len(chat_server.seen)
+    ask(revised, SIMPLE, Cell("served", "photos-hard", "simple"))
+    assert len(chat_server.seen) == n_seen
+
+    point_at("", key="")
+    removed = find_revisions(Rule(is_removed=True), revised).revisions
+    assert remove_revisions(removed.filter(subset="photos-hard"), revised) == (0, [])
+    assert remove_revisions(find_revisions(Rule(is_removed=True), revised).revisions, revised) == (72, [])
+    assert n_replies(revised) == 0
+
+
+def test_a_json_schema_is_a_setting_and_the_labels_in_it_are_none():
+    """As mart revision_comparison tells revisions apart."""
+    with_schema = [_settings(f'{{"response_format": {{"json_schema": {{"enum": ["{label}"]}}}}, "seed": 0}}') for label in ("awe", "fear")]
+    assert with_schema[0] == with_schema[1]
+    assert len({with_schema[0], _settings('{"response_format": "json_object", "seed": 0}'), _settings('{"seed": 0}')}) == 3
 
 
 def test_a_cell_that_is_being_asked_stays(revised: Settings):

@@ -67,7 +67,7 @@ def test_each_image_check_fails_on_what_breaks_it(changes: dict[str, list[Any]],
 
 
 def test_too_few_images() -> None:
-    assert failed(run_suite(images(), images_suite(LABELS, min_images=4))) == {"enough_images"}
+    assert "enough_images" in failed(run_suite(images().clear(), images_suite(LABELS)))
     assert failed(run_suite(images().clear(), images_suite(LABELS))) == {"enough_images", "every_label_present", "class_balance"}
 
 

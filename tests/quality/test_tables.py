@@ -9,7 +9,7 @@ from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.quality.page import findings, write_page
 from eve_pipeline.quality.records import Record
-from eve_pipeline.quality.tables import check, check_or_say_why
+from eve_pipeline.quality.tables import check, check_or_say_why, materialized
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
@@ -74,3 +74,11 @@ def test_from_the_shell_a_relabelled_folder_warns_and_a_truncated_table_fails(pr
     done = eve("check", home=prepared.home)
     assert done.returncode == 1
     assert "images/photos.parquet" in "".join(done.stdout.split())
+
+
+def test_a_dataset_without_an_entry_is_not_checked(prepared: Settings) -> None:
+    """Nobody knows what is expected of it."""
+    check("images", PHOTOS, prepared)
+    assert set(materialized(prepared)) == {("images", PHOTOS), ("benchmark_items", PHOTOS)}
+    (prepared.home / "datasets" / "photos.yaml").unlink()
+    assert list(materialized(prepared)) == []

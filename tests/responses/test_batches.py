@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -151,6 +152,27 @@ def test_a_batch_whose_id_was_lost_is_found_by_its_tag(home: Settings, server: B
     server.end("batch_1")
     assert has_ended_batches(home)
     assert collected(home) == [("completed", N, 0)]
+
+
+@pytest.mark.parametrize("gone", ["models.yaml", "datasets/photos.yaml"])
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_what_cannot_be_collected_has_not_ended_until_its_entry_is_back(home: Settings, server: BatchServer, gone: str, is_cut_off: bool):
+    """Else it would be collected in vain every few minutes."""
+    ask(home)
+    server.end("batch_1")
+    if is_cut_off:
+        [record] = open_batches(Warehouse.of(home))
+        lost = record.model_copy(update={"batch_id": None, "submitted_at": record.submitted_at - timedelta(hours=2)})
+        lost.save(Warehouse.of(home))
+    content = (home.home / gone).read_text()
+    (home.home / gone).unlink()
+    assert not has_ended_batches(home)
+    [state] = collect(home)
+    assert state.state == "skipped"
+    assert state.problem
+    assert state.problem.startswith("There is no ")
+    (home.home / gone).write_text(content)
+    assert has_ended_batches(home)
 
 
 def test_killed_before_its_record_was_removed_nothing_is_doubled(home: Settings, server: BatchServer):

@@ -45,13 +45,13 @@ LEFT_OUT_BY_INTENT = ("duplicate", "conflicting duplicate", "placeholder", "noth
 """Reasons of rejected_images that say nothing bad of a file."""
 
 
-def images_suite(labels: Labels, *, min_images: int = 1, is_labelled: bool = True) -> list[Check]:
+def images_suite(labels: Labels, *, is_labelled: bool = True) -> list[Check]:
     """Return the checks of table `images` for one dataset; one without labels, with ratings only, need not have every label."""
     import great_expectations.expectations as gx
 
     even = {"values": list(labels), "weights": [1 / len(labels)] * len(labels)}
     expectations = {
-        "enough_images": gx.ExpectTableRowCountToBeBetween(min_value=min_images),
+        "enough_images": gx.ExpectTableRowCountToBeBetween(min_value=1),
         "image_id_unique": gx.ExpectColumnValuesToBeUnique(column="image_id"),
         "sha256_present": gx.ExpectColumnValuesToNotBeNull(column="sha256"),
         "sha256_is_hex": gx.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$"),
