@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from eve_pipeline.settings import Settings
 from tests.chat_server import ChatServer
@@ -19,11 +21,17 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each file's tests run in one process, and in one process all that share the demo's home, which takes minutes to make."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        item.add_marker(pytest.mark.xdist_group("demo" if "demo_home" in item.fixturenames else item.path.stem))
+class FileScheduling(LoadScopeScheduling):
+    """Runs a file's tests in one process, and in one all that share the demo's home, which takes minutes to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "demo" if "demo_home" in (self.config.rootpath / file).read_text(encoding="utf-8") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Let pytest-xdist hand out files; its own loadgroup does not group with pytest 9.2."""
+    return FileScheduling(config, log)
 
 
 @pytest.fixture
