@@ -25,8 +25,10 @@ class FileScheduling(LoadScopeScheduling):
     """Runs a file's tests in one process, and in one all that share the demo's home, which takes minutes to make."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "demo" if "demo_home" in (self.config.rootpath / file).read_text(encoding="utf-8") else file
+        file = self.config.rootpath / nodeid.partition("::")[0]
+        fixtures = file.with_name("conftest.py")
+        sources = {file, fixtures} if fixtures.exists() and fixtures != Path(__file__) else {file}
+        return "demo" if any("demo_home" in source.read_text(encoding="utf-8") for source in sources) else str(file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:

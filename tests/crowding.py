@@ -204,9 +204,12 @@ def _count(cells: Sequence[Cell], actors: Sequence[Actor], n_kills: int, setting
     )
 
 
+TOLD = ("[true,", "[false,")  # an error's text may have lines that begin with a bracket too
+
+
 def _told(actor: Actor) -> list[tuple[bool, str]]:
     """Return what a process said of each thing it did; whatever else it printed, and how it ended, is a failure."""
     lines = actor.output.read_text().splitlines()
-    told = [tuple(json.loads(line)) for line in lines if line.startswith("[")]
-    other = "\n".join(line for line in lines if not line.startswith("["))
+    told = [tuple(json.loads(line)) for line in lines if line.startswith(TOLD)]
+    other = "\n".join(line for line in lines if not line.startswith(TOLD))
     return told + ([(False, other or f"it ended with {actor.process.returncode}")] if other or actor.process.returncode else [])

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 import dagster as dg
+from sqlalchemy.exc import IntegrityError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
 
 from eve_pipeline.datasets.registry import dataset_entries
 from eve_pipeline.responses.cells import Cell, tasks
@@ -27,8 +29,10 @@ def differences(instance: dg.DagsterInstance, settings: Settings) -> Iterator[tu
         yield dimension, [key for key in keys if key not in known], [key for key in known if key not in keys]
 
 
+# Dagster looks and inserts in two steps: of two processes that add a key at once, SQLite refuses one, which then finds it there.
+@retry(retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(10), wait=wait_random(0, 0.2), reraise=True)
 def sync_partitions(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Make the partitions what the registries say."""
+    """Make the partitions what the registries say, also while other processes do."""
     for dimension, new, gone in differences(instance, settings):
         if new:
             instance.add_dynamic_partitions(dimension, new)

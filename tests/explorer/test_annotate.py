@@ -125,6 +125,7 @@ def test_a_second_annotator_remarks_and_both_agree_in_the_next_publication(page:
         press(page, "u" * n_before, 0)
         page.get_by_text("How sure are you?").click()
         page.get_by_role("radio", name="4").or_(page.get_by_role("button", name="4", exact=True)).first.click()
+        page.wait_for_selector(SETTLED, timeout=60_000)
         page.get_by_role("textbox", name="Remark").press_sequentially(HOSTILE)
         page.get_by_role("textbox", name="Remark").press("Control+Enter")
         page.get_by_text("Which word describes better").click()

@@ -1,10 +1,13 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.partitions import partition_of, ranges_of, sync_partitions
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import Settings
@@ -52,3 +55,23 @@ def test_partitions_follow_the_registries(settings: Settings, add_model: Callabl
         (settings.home / "models.yaml").unlink()
         sync_partitions(instance, settings)
         assert "mine" not in instance.get_dynamic_partitions("model")
+
+
+def test_processes_that_start_at_once_do_not_refuse_each_others_keys(settings: Settings, add_model: Callable[..., None]) -> None:
+    for number in range(20):
+        add_model(f"m{number}", backend="openai", id="stub", base_url="http://127.0.0.1:9/v1")
+    with open_instance(settings):
+        barrier = Barrier(6)
+
+    def start(_: int) -> None:
+        with open_instance(settings) as instance:
+            instance.get_dynamic_partitions("model")
+            barrier.wait()
+            sync_partitions(instance, settings)
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(start, range(6)))
+    with open_instance(settings) as instance:
+        keys = instance.get_dynamic_partitions("model")
+        assert len(keys) == len(set(keys))
+        assert {f"m{number}" for number in range(20)} <= set(keys)
