@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from eve_pipeline.statistics.scores import Counts, Floats, Score
 
@@ -73,11 +73,11 @@ def bca_interval(score: Score, counts: Counts, drawn: Floats, level: float = LEV
     defined, observed = drawn[~np.isnan(drawn)], score.of(counts)
     if not defined.size or np.isnan(observed):
         return UNKNOWN
-    bias = norm.ppf((np.mean(defined < observed) + np.mean(defined <= observed)) / 2)
+    bias = ndtri((np.mean(defined < observed) + np.mean(defined <= observed)) / 2)
     if not np.isfinite(bias):
         return UNKNOWN
-    z = bias + norm.ppf([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(defined, norm.cdf(bias + z / (1 - _acceleration(score, counts) * z)))
+    z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, ndtr(bias + z / (1 - _acceleration(score, counts) * z)))
     return Interval(float(low), float(high))
 
 
