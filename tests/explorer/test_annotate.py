@@ -123,6 +123,7 @@ def test_a_second_annotator_remarks_and_both_agree_in_the_next_publication(page:
         page.get_by_role("button", name="Start").click()
         expect(page.get_by_text(f"0 of 12 answered · {by_ada} · bo")).to_be_visible()
         press(page, "u" * n_before, 0)
+        page.wait_for_selector(SETTLED, timeout=60_000)  # until then the box is the one of the question before
         page.get_by_text("How sure are you?").click()
         page.get_by_role("radio", name="4").or_(page.get_by_role("button", name="4", exact=True)).first.click()
         page.wait_for_selector(SETTLED, timeout=60_000)
