@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
-from eve_pipeline.cli import app
 from eve_pipeline.pruning.datasets import removed_tables
 from eve_pipeline.pruning.leftovers import Leftover
 from eve_pipeline.pruning.revisions import Rule, find_revisions
@@ -36,20 +34,6 @@ def removed(prepared: Settings, chat_server: ChatServer) -> Settings:
     assert names(removed_tables(prepared)) == {"benchmark_items/photos-hard"}
     (prepared.home / "datasets" / "photos.yaml").unlink()
     return prepared
-
-
-@pytest.fixture
-def prune(removed: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """A function that runs `eve prune`."""
-    monkeypatch.setenv("EVE_HOME", str(removed.home))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def prune(*options: str) -> str:
-        done = CliRunner().invoke(app, ["prune", *options])
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    return prune
 
 
 def names(leftovers: list[Leftover]) -> set[str]:

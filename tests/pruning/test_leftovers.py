@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from typer.testing import CliRunner
 from ulid import ULID
 
-from eve_pipeline.cli import app
 from eve_pipeline.pruning.leftovers import Leftover, find_leftovers, remove_leftovers
 from eve_pipeline.quality.records import record_file, records
 from eve_pipeline.quality.tables import check
@@ -107,15 +105,7 @@ def test_replaced_parts_stay_while_a_publication_lists_them(settings: Settings, 
     assert remove_leftovers(leftovers, settings) == leftovers
 
 
-def test_prune_shows_and_removes_only_when_told(settings: Settings, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("EVE_HOME", str(settings.home))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def prune(*options: str) -> str:
-        done = CliRunner().invoke(app, ["prune", *options])
-        assert done.exit_code == 0, done.output
-        return done.output
-
+def test_prune_shows_and_removes_only_when_told(settings: Settings, make: Callable[..., Path], prune: Callable[..., str]):
     for options in ((), ("--removed", "--keep-revisions", "0")):
         assert "There is nothing to remove" in prune(*options)
     torn = make(f"warehouse/answers/m/.s.p.parquet.{ULID()}.tmp", 2)

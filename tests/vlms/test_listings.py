@@ -1,9 +1,7 @@
 """What endpoints say they serve, from a real server."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -11,6 +9,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.listings import observed_revision
 from eve_pipeline.vlms.registry import ModelEntry
+from tests.json_server import json_server
 
 KEY = "sk-listing-planted-7"
 
@@ -18,35 +17,22 @@ KEY = "sk-listing-planted-7"
 class Listing:
     """A server that lists `ids`, or replies with `status`; `keys` are those that it was asked with."""
 
+    at: str
+
     def __init__(self) -> None:
         self.ids, self.status, self.keys = ["stub", "other"], 200, list[str]()
-        listing = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                listing.keys.append(self.headers["Authorization"])
-                models = {"object": "list", "data": [{"id": name, "object": "model"} for name in listing.ids]}
-                body = json.dumps(models if listing.status == 200 else {"error": f"not for {KEY}"}).encode()
-                self.send_response(listing.status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.at = f"127.0.0.1:{self.server.server_port}"
+    def reply(self, request: BaseHTTPRequestHandler) -> tuple[int, object]:
+        self.keys.append(request.headers["Authorization"])
+        models = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.ids]}
+        return self.status, models if self.status == 200 else {"error": f"not for {KEY}"}
 
 
 @pytest.fixture
 def listing() -> Iterator[Listing]:
     listing = Listing()
-    Thread(target=listing.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield listing
-    listing.server.shutdown()
-    listing.server.server_close()
+    with json_server(listing.reply) as listing.at:
+        yield listing
 
 
 def entry(at: str, **fields: object) -> ModelEntry:

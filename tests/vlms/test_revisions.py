@@ -1,17 +1,16 @@
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.vlms.registry import ModelEntry
 from eve_pipeline.vlms.revisions import is_settled, model_revision
+from tests.json_server import json_server
 
 
 def local(folder: Path) -> ModelEntry:
@@ -52,33 +51,21 @@ def test_an_empty_folder_names_the_entry_and_the_ways_to_get_the_model(tmp_path:
 class Hub:
     """A hub whose models are all at `commit`, or that replies with `status`."""
 
+    url: str
+
     def __init__(self) -> None:
         self.commit, self.status = "b" * 40, 200
-        hub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = json.dumps({"id": self.path.removeprefix("/api/models/"), "sha": hub.commit}).encode()
-                self.send_response(hub.status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def reply(self, request: BaseHTTPRequestHandler) -> tuple[int, object]:
+        return self.status, {"id": request.path.removeprefix("/api/models/"), "sha": self.commit}
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     hub = Hub()
-    Thread(target=hub.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield hub
-    hub.server.shutdown()
-    hub.server.server_close()
+    with json_server(hub.reply) as at:
+        hub.url = f"http://{at}"
+        yield hub
 
 
 RESOLVING = """
