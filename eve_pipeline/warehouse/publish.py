@@ -25,6 +25,7 @@ from eve_pipeline.warehouse.raw_schema import create_raw_schema, damaged_files
 from eve_pipeline.warehouse.tables import unreadable
 
 KEPT = 3
+LINKS = "links"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
         try:
             with _saying_why(building, warehouse):
                 with duckdb.connect(building.database) as connection:
-                    record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
+                    parts = create_raw_schema(connection, warehouse, building.folder / LINKS)
+                record_published(parts, building.folder, warehouse)
+                shutil.rmtree(building.folder / LINKS, ignore_errors=True)
                 yield building
                 with duckdb.connect(building.database) as connection:
                     connection.execute("CHECKPOINT")
@@ -102,7 +105,7 @@ def _saying_why(building: Publication, warehouse: Warehouse) -> Iterator[None]:
     """Name the damaged file or the full disk behind what DuckDB and dbt report."""
     try:
         yield
-    except (duckdb.Error, EveError) as error:
+    except (duckdb.Error, EveError, OSError) as error:
         if is_out_of_room(error):
             raise unwritable(building.database, "no space left on the disk") from error
         for file, damage in damaged_files(warehouse):

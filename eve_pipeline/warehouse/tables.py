@@ -1,8 +1,10 @@
 """Read and write a table's Parquet files under its contract."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -49,19 +51,8 @@ def unreadable(path: Path, error: Exception) -> EveError:
 
 def check_file(path: Path, contract: Contract) -> dict[str, str]:
     """Return a file's metadata; `EveError` where it is damaged, of another table, or newer than this program."""
-    try:
-        metadata = pl.read_parquet_metadata(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise unreadable(path, error) from error
-    found, version = metadata.get("contract"), int(metadata.get("contract_version", "0"))
-    if found != contract.table:
-        raise EveError(f"{path} holds table {found or 'unknown'!r}, not {contract.table!r}", "Move the file away.")
-    if version > contract.version:
-        raise EveError(
-            f"{path} has version {version} of table {contract.table!r}; this program reads up to {contract.version}",
-            "Upgrade eve_pipeline.",
-        )
-    return metadata
+    with opened(path) as stream:
+        return _check(path, stream, contract)
 
 
 def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:
@@ -74,12 +65,38 @@ def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:
     frames = [contract.polars_schema.to_frame()]
     for path in paths:
         if path.exists():
-            check_file(path, contract)
-            try:
-                frames.append(_upgrade(pl.read_parquet(path), contract))
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise unreadable(path, error) from error
+            with opened(path) as stream:
+                _check(path, stream, contract)
+                frames.append(_upgrade(pl.read_parquet(stream), contract))
     return pl.concat(frames)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Yield a Parquet file for reading: footer and rows of one version though others replace it, which opening it for each would mix.
+
+    Raises:
+        EveError: it is damaged.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise unreadable(path, error) from error
+
+
+def _check(path: Path, stream: BinaryIO, contract: Contract) -> dict[str, str]:
+    metadata = pl.read_parquet_metadata(stream)
+    stream.seek(0)
+    found, version = metadata.get("contract"), int(metadata.get("contract_version", "0"))
+    if found != contract.table:
+        raise EveError(f"{path} holds table {found or 'unknown'!r}, not {contract.table!r}", "Move the file away.")
+    if version > contract.version:
+        raise EveError(
+            f"{path} has version {version} of table {contract.table!r}; this program reads up to {contract.version}",
+            "Upgrade eve_pipeline.",
+        )
+    return metadata
 
 
 def _upgrade(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:

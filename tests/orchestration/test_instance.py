@@ -1,6 +1,8 @@
 """The Dagster instance: its settings follow the program and the user, its storage is SQLite or a real PostgreSQL."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +167,31 @@ def test_a_database_that_cannot_be_used_is_said_without_the_password(
     with caplog.at_level(logging.DEBUG), pytest.raises(EveError, match="EVE_POSTGRES_URL cannot be used") as error:
         open_instance(settings)
     assert PASSWORD not in f"{error.getrepr(chain=True)} {caplog.text}".replace(f"EVE_POSTGRES_URL={bad[wrong]}", "")
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from eve_pipeline.orchestration.instance import open_instance
+from eve_pipeline.settings import Settings
+
+print("ready", flush=True)
+sys.stdin.readline()
+with open_instance(Settings(home=Path(sys.argv[1]))) as instance:
+    instance.get_runs()
+"""
+
+
+def test_processes_that_open_it_for_the_first_time_at_once_all_succeed(settings: Settings):
+    command = [sys.executable, "-c", OPENER, str(settings.home)]
+    openers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(6)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        assert opener.stdout.readline() == "ready\n"
+    for opener in openers:  # all have imported Dagster by now
+        assert opener.stdin is not None
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    assert [opener.communicate()[1] for opener in openers] == [""] * 6

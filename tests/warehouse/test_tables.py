@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.tables import read_table, write_table
+from tests.warehouse.replacing import is_whole, replacing_for_ever
 
 ITEM = {"subset": "sample", "dataset": "sample", "image_id": "a"}
 ITEMS = st.lists(st.tuples(st.text(max_size=5), st.none() | st.integers(0, 2**63 - 1)), unique_by=lambda item: item[0])
@@ -64,6 +65,14 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(EveError, match=r"items\.parquet cannot be written.*No space left"):
         write_table(pl.DataFrame([ITEM]), "benchmark_items", tmp_path / "items.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_replaced_meanwhile_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "items.parquet"
+    with replacing_for_ever(file):
+        for _ in range(300):
+            lengths = read_table("benchmark_items", [file])["image_id"].str.len_chars()
+            assert is_whole(lengths.len(), lengths.n_unique(), lengths[0])
 
 
 def test_a_newer_file_is_refused_by_name(tmp_path: Path) -> None:
