@@ -63,9 +63,10 @@ def score_intervals(scores: tuple[Score, ...], counts: Counts, draws: int) -> In
     counts = counts[counts_somewhere]
     if not counts.size:
         return [(np.nan, UNKNOWN, UNKNOWN) for _ in scores]
-    drawn = resample(counts, np.hstack([score.weights for score in scores]), draws)
+    distinct, places = np.unique(np.hstack([score.weights for score in scores]), axis=1, return_inverse=True)
+    drawn = resample(counts, distinct, draws)
     ends = np.cumsum([score.weights.shape[1] for score in scores])[:-1]
-    values = (score.function(sums) for score, sums in zip(scores, np.split(drawn, ends, axis=1), strict=True))
+    values = (score.function(drawn[:, place]) for score, place in zip(scores, np.split(places, ends), strict=True))
     return [(score.of(counts), *intervals(score, counts, value)) for score, value in zip(scores, values, strict=True)]
 
 

@@ -54,7 +54,8 @@ def sentiment_bias(sums: Floats) -> Floats:
 
 def _f1_by_class(sums: Floats) -> tuple[Floats, Floats]:
     support, predicted, correct = np.split(sums, 3, axis=-1)
-    return support, np.nan_to_num(_divided(2 * correct, support + predicted))
+    total = support + predicted
+    return support, np.divide(2 * correct, total, out=np.zeros_like(total), where=total > 0)
 
 
 def _divided(numerator: Floats, denominator: Floats) -> Floats:
