@@ -62,14 +62,23 @@ def run_suite(frame: pl.DataFrame, suite: Sequence[Check]) -> list[CheckResult]:
     Raises:
         RuntimeError: an expectation could not be evaluated, which says nothing about the data.
     """
-    batch = _batch(frame)
-    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": N_EXAMPLES, "unexpected_index_column_names": ["image_id"]}
+    validations = _validated(frame, {check.name: check.expectation for check in suite if check.expectation is not None})
     return [
         CheckResult(check.name, True, check.severity, frame.height, 0, (), NOTHING_TO_CHECK)
         if check.expectation is None
-        else _result(check, batch.validate(check.expectation, result_format=result_format), frame.height)
+        else _result(check, validations[check.name], frame.height)
         for check in suite
     ]
+
+
+def _validated(frame: pl.DataFrame, expectations: "Mapping[str, Expectation]") -> dict[str, Any]:
+    """Validate all at once, which takes half as long as one by one; the results come in another order."""
+    from great_expectations import ExpectationSuite
+
+    named = [expectation.copy(update={"meta": {"check": name}}) for name, expectation in expectations.items()]
+    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": N_EXAMPLES, "unexpected_index_column_names": ["image_id"]}
+    found = _batch(frame).validate(ExpectationSuite("checks", expectations=named), result_format=result_format)
+    return {result.expectation_config.meta["check"]: result for result in found.results}
 
 
 def _batch(frame: pl.DataFrame) -> "Batch":
