@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -21,14 +22,25 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
 
 
+@cache
+def shares_the_demo(file: Path) -> bool:
+    """Whether tests of a file use the demo's home, by their own or their folder's fixtures."""
+    fixtures = file.with_name("conftest.py")
+    sources = {file, fixtures} if fixtures.exists() and fixtures != Path(__file__) else {file}
+    return any("demo_home" in source.read_text(encoding="utf-8") for source in sources)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that share the demo's home: they take longest, and one process runs them all."""
+    items.sort(key=lambda item: not shares_the_demo(item.path))
+
+
 class FileScheduling(LoadScopeScheduling):
     """Runs a file's tests in one process, and in one all that share the demo's home, which takes minutes to make."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = self.config.rootpath / nodeid.partition("::")[0]
-        fixtures = file.with_name("conftest.py")
-        sources = {file, fixtures} if fixtures.exists() and fixtures != Path(__file__) else {file}
-        return "demo" if any("demo_home" in source.read_text(encoding="utf-8") for source in sources) else str(file)
+        return "demo" if shares_the_demo(file) else str(file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
