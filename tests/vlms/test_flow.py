@@ -54,11 +54,9 @@ def test_a_full_server_is_asked_about_as_much_as_it_takes(chat_server: ChatServe
     asked = [request_about(file, str(number)) for file, number in product(sorted(photographs.rglob("*.jpg")), range(25))]
     with open_vlm(entry_of(chat_server, **at_once(32)), settings) as vlm:
         replies = list(vlm.respond(asked))
-        limit = vlm.flow.slots.rule.limit  # type: ignore[attr-defined]
     assert {reply.delivery for reply in replies} == {"received"}
     assert len({reply.request_key for reply in replies}) == len(asked)
-    assert limit <= 24  # on a busy machine; test_limits.py has it in simulated time, where it is 12 at most
-    assert chat_server.n_refused < len(asked) / 3
+    assert chat_server.n_refused < len(asked) / 3  # where the limit settles is in test_limits.py, in simulated time
 
 
 def test_a_refused_request_waits_in_its_own_slot_while_the_others_go_on(
