@@ -13,7 +13,7 @@ from dagster._utils.merger import deep_merge_dicts
 from filelock import FileLock
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.files import replacing, unwritable
+from eve_pipeline.files import is_out_of_room, replacing, unwritable
 from eve_pipeline.registry import read_yaml
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
@@ -31,21 +31,26 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    home = dagster_home(settings)
     try:
-        with FileLock(Warehouse.of(settings).lock("dagster")):  # of processes that make Dagster's databases at once, some would fail
-            return dg.DagsterInstance.from_config(str(home))
+        home, lock = dagster_home(settings), FileLock(Warehouse.of(settings).lock("dagster"))
+        lock.acquire()  # of processes that make Dagster's databases at once, some would fail
+    except OSError as error:
+        raise unwritable(settings.home, error) from error
+    try:
+        return dg.DagsterInstance.from_config(str(home))
     except EveError:
         raise
-    except OSError as error:
-        raise unwritable(home, error) from error
     except SQLAlchemyError as error:
         reason = str(error).partition("\n")[0]
         raise EveError(
             f"A database in {home} cannot be used: {reason}", "Move the folder away: it holds runs and events, and no answers."
         ) from error
     except Exception as error:  # Dagster refuses some settings by a TypeError, or whatever comes of them
+        if is_out_of_room(error):
+            raise unwritable(home, error) from error
         raise EveError(f"The Dagster settings are not valid: {error}", f"Correct {_own_file(settings)}.") from error
+    finally:
+        lock.release()
 
 
 def dagster_home(settings: Settings) -> Path:

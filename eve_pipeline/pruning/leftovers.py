@@ -22,7 +22,7 @@ from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import Publication, outdated_publications
 
 TEMPORARY: Final = re.compile(r"\..+\.[0-9A-HJKMNP-TV-Z]{26}(\.tmp)?")
-"""Names that files have while they are written: `files.replacing` and the link to a publication make them."""
+"""Names of what lasts as long as a block: `files.replacing`, `tables.linking` and the link to a publication make them."""
 
 UNTOUCHED: Final = timedelta(days=1)
 """Nobody is still writing what was not written to for so long."""
@@ -40,9 +40,7 @@ class Leftover(NamedTuple):
 
 def temporary_files(warehouse: Warehouse) -> list[Path]:
     """Return what was being written when its process was killed, a day ago or earlier."""
-    return sorted(
-        path for path in warehouse.home.rglob(".*") if TEMPORARY.fullmatch(path.name) and not path.is_dir() and _age(path) > UNTOUCHED
-    )
+    return sorted(path for path in warehouse.home.rglob(".*") if TEMPORARY.fullmatch(path.name) and _age(path) > UNTOUCHED)
 
 
 def find_leftovers(settings: Settings) -> list[Leftover]:

@@ -17,7 +17,7 @@ from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import ModelEntry, model_entries
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_parts import visible_parts
-from eve_pipeline.warehouse.tables import read_table
+from eve_pipeline.warehouse.tables import linking, read_table
 
 STORED, SCALED, ESTIMATED = "stored", "scaled", "estimated"
 MS_A_MINUTE = 60_000
@@ -118,10 +118,10 @@ def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> p
     tables = {table: _files_of(table, entry.key, warehouse) for table in ("configs", "requests", "responses")}
     if not all(tables.values()):
         return pl.DataFrame(schema={"prompt": pl.String})
-    with duckdb.connect() as connection:
-        connection.read_parquet([str(part) for part in tables["responses"]], union_by_name=True).create_view("responses")
-        for table in ("configs", "requests"):  # files that others replace
-            connection.register(table, read_table(table, tables[table]))
+    with linking(warehouse.home) as link, duckdb.connect() as connection:
+        for table, files in tables.items():
+            kept = files if table == "responses" else map(link, files)
+            connection.read_parquet([str(file) for file in kept], union_by_name=True).create_view(table)
         connection.register("images", read_table("images", warehouse.files("images")).select(SIZE))
         connection.register("current", configs.filter("is_current").head(1))
         grouped: pl.DataFrame = connection.sql(f"""

@@ -18,6 +18,9 @@ DRAWS: Final = 10_000
 LEVEL: Final = 0.95
 SEED: Final = 20250209
 FEWEST_IMAGES: Final = 2
+TIE: Final = 1e-12
+"""Scores this near are equal: in which order a library adds up decides the last bit."""
+
 WORD: Final = 64
 _NUMBERS_AT_ONCE: Final = 1_000_000
 
@@ -73,7 +76,7 @@ def bca_interval(score: Score, counts: Counts, drawn: Floats, level: float = LEV
     defined, observed = drawn[~np.isnan(drawn)], score.of(counts)
     if not defined.size or np.isnan(observed):
         return UNKNOWN
-    bias = ndtri((np.mean(defined < observed) + np.mean(defined <= observed)) / 2)
+    bias = ndtri((np.mean(defined < observed - TIE) + np.mean(defined <= observed + TIE)) / 2)
     if not np.isfinite(bias):
         return UNKNOWN
     z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
@@ -130,7 +133,7 @@ def swap_p_value(first: Score, second: Score, counts: Counts, draws: int = DRAWS
         n_heads = np.bitwise_count(generator.integers(0, 2**WORD, (size, tossed.size), dtype=np.uint64) >> (WORD - tossed))
         change = n_heads.astype(float) @ moved
         differences = np.abs(first.function(totals[0] + change) - second.function(totals[1] - change))
-        n_as_far += int(np.count_nonzero(differences >= observed - 1e-12))
+        n_as_far += int(np.count_nonzero(differences >= observed - TIE))
     return (1 + n_as_far) / (1 + draws)
 
 

@@ -25,7 +25,6 @@ from eve_pipeline.warehouse.raw_schema import create_raw_schema, damaged_files
 from eve_pipeline.warehouse.tables import unreadable
 
 KEPT = 3
-LINKS = "links"
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,7 @@ def publication(warehouse: Warehouse, settings: Settings) -> Iterator[Publicatio
         try:
             with _saying_why(building, warehouse):
                 with duckdb.connect(building.database) as connection:
-                    parts = create_raw_schema(connection, warehouse, building.folder / LINKS)
-                record_published(parts, building.folder, warehouse)
-                shutil.rmtree(building.folder / LINKS, ignore_errors=True)
+                    record_published(create_raw_schema(connection, warehouse), building.folder, warehouse)
                 yield building
                 with duckdb.connect(building.database) as connection:
                     connection.execute("CHECKPOINT")

@@ -1,7 +1,6 @@
 """Schema `raw` of a published database: one relation a contract, with the rows of its Parquet files."""
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -9,16 +8,14 @@ import duckdb
 from eve_pipeline.warehouse.contract import Contract, contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_parts import visible_parts
-from eve_pipeline.warehouse.tables import check_file
+from eve_pipeline.warehouse.tables import check_file, linking
 
 READ_WHERE_THEY_LIE = frozenset({"responses"})  # append-only and large, so a view over its files instead of a copy
 READ_FIRST = "answers"  # others write meanwhile: what an answer was read in is there before it, so it is found after it
 
 
-def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, links: Path) -> list[Path]:
+def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> list[Path]:
     """Create and describe `raw.<table>` for every contract; columns that older files lack are derived or NULL, no files give no rows.
-
-    `links` is a folder for links to the files as they are now: others replace files meanwhile, and DuckDB opens each more than once.
 
     Returns:
         the parts of `responses` that the published view reads.
@@ -28,15 +25,16 @@ def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehous
     """
     connection.execute("CREATE SCHEMA raw")
     parts: dict[Path, int] = {}
-    for contract in sorted(contracts().values(), key=lambda contract: contract.table != READ_FIRST):
-        is_view = contract.table in READ_WHERE_THEY_LIE
-        if is_view:
-            parts = visible_parts(warehouse)
-        versions = parts if is_view else dict(_linked(contract, warehouse, links))
-        kind = "VIEW" if is_view else "TABLE"
-        connection.execute(f"CREATE {kind} raw.{contract.table} AS {_rows(connection, contract, versions)}")
-        for comment in _comments(contract, kind):
-            connection.execute(comment)
+    with linking(warehouse.home) as link:
+        for contract in sorted(contracts().values(), key=lambda contract: contract.table != READ_FIRST):
+            is_view = contract.table in READ_WHERE_THEY_LIE
+            if is_view:
+                parts = visible_parts(warehouse)
+            versions = parts if is_view else dict(_linked(contract, warehouse, link))
+            kind = "VIEW" if is_view else "TABLE"
+            connection.execute(f"CREATE {kind} raw.{contract.table} AS {_rows(connection, contract, versions)}")
+            for comment in _comments(contract, kind):
+                connection.execute(comment)
     return list(parts)
 
 
@@ -51,17 +49,10 @@ def damaged_files(warehouse: Warehouse) -> Iterator[tuple[Path, duckdb.Error]]:
                     yield file, error
 
 
-def _linked(contract: Contract, warehouse: Warehouse, links: Path) -> Iterator[tuple[Path, int]]:
-    """Yield a link to each of a table's files, and the file's version."""
+def _linked(contract: Contract, warehouse: Warehouse, link: Callable[[Path], Path]) -> Iterator[tuple[Path, int]]:
     for file in warehouse.files(contract.table):
-        version = int(check_file(file, contract)["contract_version"])
-        link = links / file.relative_to(warehouse.home)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            link.hardlink_to(file)
-        except OSError:  # another disk, or a file system without hard links
-            shutil.copyfile(file, link)
-        yield link, version
+        name = link(file)
+        yield name, int(check_file(file, contract, name)["contract_version"])
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, contract: Contract, versions: Mapping[Path, int]) -> str:

@@ -1,15 +1,17 @@
 """Read and write a table's Parquet files under its contract."""
 
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
+from ulid import ULID
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.files import replacing, unwritable
+from eve_pipeline.files import is_out_of_room, replacing, unwritable
 from eve_pipeline.warehouse.contract import Contract, contracts
 
 
@@ -49,9 +51,9 @@ def unreadable(path: Path, error: Exception) -> EveError:
     return EveError(f"{path} is not a readable Parquet file: {error}", "Delete it and materialize it again.")
 
 
-def check_file(path: Path, contract: Contract) -> dict[str, str]:
-    """Return a file's metadata; `EveError` where it is damaged, of another table, or newer than this program."""
-    with opened(path) as stream:
+def check_file(path: Path, contract: Contract, link: Path | None = None) -> dict[str, str]:
+    """Return the metadata of a file, or of its link; `EveError` where it is damaged, of another table, or newer than this program."""
+    with opened(path, link) as stream:
         return _check(path, stream, contract)
 
 
@@ -72,17 +74,51 @@ def read_table(table: str, paths: Iterable[Path]) -> pl.DataFrame:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path, link: Path | None = None) -> Iterator[BinaryIO]:
     """Yield a Parquet file for reading: footer and rows of one version though others replace it, which opening it for each would mix.
+
+    Args:
+        path: what errors call it.
+        link: another name of it, which is opened.
 
     Raises:
         EveError: it is damaged.
     """
     try:
-        with path.open("rb") as stream:
+        with (link or path).open("rb") as stream:
             yield stream
     except (OSError, pl.exceptions.PolarsError) as error:
         raise unreadable(path, error) from error
+
+
+@contextmanager
+def linking(folder: Path) -> Iterator[Callable[[Path], Path]]:
+    """Give the block a function that returns another name, in `folder`, of a file as it is now; the names go with the block.
+
+    For DuckDB, which opens a file more than once while others replace it.
+    """
+    names = folder / f".links.{ULID()}.tmp"
+
+    def link(file: Path) -> Path:
+        name = names / f"{file.stem}.{ULID()}.parquet"
+        try:
+            name.hardlink_to(file.resolve())
+        except OSError:  # another disk, or a file system without hard links
+            _copy(file, name)
+        return name
+
+    try:
+        names.mkdir(parents=True)
+        yield link
+    finally:
+        shutil.rmtree(names, ignore_errors=True)
+
+
+def _copy(file: Path, name: Path) -> None:
+    try:
+        shutil.copyfile(file, name)
+    except OSError as error:
+        raise unwritable(name, error) if is_out_of_room(error) else unreadable(file, error) from error
 
 
 def _check(path: Path, stream: BinaryIO, contract: Contract) -> dict[str, str]:

@@ -46,7 +46,7 @@ def ask(name: str, images: pl.DataFrame, items: pl.Series, home: Path, scored: p
     write_table(drawn, "benchmark_items", warehouse.file("benchmark_items", "d-hard"))
     query = named_query(name, Settings())
     with duckdb.connect() as connection:
-        create_raw_schema(connection, warehouse, home / "links")
+        create_raw_schema(connection, warehouse)
         return connection.sql(query.sql, params=query.parameters | {"dataset": "d"}).pl()
 
 

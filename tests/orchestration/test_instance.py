@@ -90,13 +90,24 @@ def test_edits_in_the_wrong_file_are_not_lost(settings: Settings):
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("- a", "not a mapping"), ("run_retries: {max_retrys: 1}", "max_retrys"), ("a: [", "cannot be read")]
+    ("text", "problem"),
+    [
+        ("- a", "not a mapping"),
+        ("run_retries: {max_retrys: 1}", "max_retrys"),
+        ("a: [", "cannot be read"),
+        ("storage: {sqlite: {base_dir: /proc/nope}}", "not valid"),
+    ],
 )
 def test_wrong_settings_are_named_with_their_file(settings: Settings, text: str, problem: str):
     place(settings.home / "dagster.yaml", text)
     with pytest.raises(EveError, match=problem) as error:
         open_instance(settings)
     assert str(settings.home / "dagster.yaml") in str(error.value)
+
+
+def test_a_home_that_cannot_be_written_is_told():
+    with pytest.raises(EveError, match="/proc/nope cannot be written"):
+        open_instance(Settings(home=Path("/proc/nope")))
 
 
 @pytest.fixture(scope="module")

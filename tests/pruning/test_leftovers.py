@@ -53,6 +53,8 @@ def test_each_kind_is_found_once_it_is_old(settings: Settings, make: Callable[..
     link = settings.home / f".eve.duckdb.{ULID()}"
     link.symlink_to("published/gone/eve.duckdb")
     age(link, 2)
+    links = make(f".links.{ULID()}.tmp/s.p.parquet", 2).parent
+    age(links, 2)
     index, other_index = make("cache/response_index/m/gone.p.parquet"), make("cache/response_index/m/s.p.parquet")
     checks, of_sample = make("cache/image_checks/gone.parquet"), make("cache/image_checks/sample.parquet")
     vectors, in_use = make("cache/embeddings/a.parquet", 91), make("cache/embeddings/b.parquet", 89)
@@ -63,7 +65,7 @@ def test_each_kind_is_found_once_it_is_old(settings: Settings, make: Callable[..
 
     leftovers = find_leftovers(settings)
     assert kinds(leftovers) == {
-        "temporary files of killed processes": {torn, link},
+        "temporary files of killed processes": {torn, link, links},
         "stale caches": {index, checks, vectors, earlier},
         "logs older than 30 days": {log, printed},
     }

@@ -94,6 +94,20 @@ def test_a_score_that_never_varies_has_a_percentile_interval_alone():
     assert bca == (1, 1) or np.isnan(bca).all()
 
 
+def test_ties_are_ties_in_whichever_order_a_library_adds_up():
+    """Of few images many draws equal the score; numpy adds eight or more classes in an order that depends on where the sums lie."""
+    random = np.random.default_rng(5)
+    truth, said = np.repeat(np.arange(8), 3), random.integers(0, 8, 24)
+    said = np.where(random.random(24) < 0.5, truth, said)
+    cells, counts = np.unique(np.column_stack([truth, said]), axis=0, return_counts=True)
+    of, given_ = np.eye(8)[cells[:, 0]], np.eye(8)[cells[:, 1]]
+    score = Score(weighted_f1, np.hstack([of, given_, of * given_]))
+    sums = resample(counts, score.weights, draws=2_000)
+    by_row, by_column = score.function(np.ascontiguousarray(sums)), score.function(np.asfortranarray(sums))
+    assert (by_row != by_column).any()
+    assert bca_interval(score, counts, by_row) == pytest.approx(bca_interval(score, counts, by_column), abs=1e-12)
+
+
 def test_undefined_draws_are_left_out():
     assert percentile_interval(np.array([np.nan, 0.2, 0.2, np.nan])) == pytest.approx((0.2, 0.2))
     assert np.isnan(percentile_interval(np.array([np.nan]))).all()

@@ -34,6 +34,7 @@ def replacing_for_ever(file: Path) -> Iterator[None]:
                 assert process.poll() is None
                 time.sleep(0.01)
             yield
+            assert process.poll() is None
         finally:
             process.kill()
 

@@ -219,18 +219,18 @@ class Watched:
         self.connection.execute(statement)
 
 
-def test_a_reply_that_came_while_answers_were_copied_is_published_with_them(warehouse: Warehouse, tmp_path: Path):
+def test_a_reply_that_came_while_answers_were_copied_is_published_with_them(warehouse: Warehouse):
     with duckdb.connect() as connection:
         watched = Watched(connection, warehouse)
-        assert create_raw_schema(watched, warehouse, tmp_path / "links") == [watched.part]
+        assert create_raw_schema(watched, warehouse) == [watched.part]
         assert connection.sql("select count(*) from raw.responses").fetchall() == [(1,)]
 
 
-def test_files_that_are_replaced_meanwhile_are_copied_whole(warehouse: Warehouse, tmp_path: Path):
+def test_files_that_are_replaced_meanwhile_are_copied_whole(warehouse: Warehouse):
     file = warehouse.file("benchmark_items", "s")
     with replacing_for_ever(file), duckdb.connect() as connection:
-        for number in range(30):
-            create_raw_schema(connection, warehouse, tmp_path / str(number))
+        for _ in range(30):
+            create_raw_schema(connection, warehouse)
             lengths = "count(distinct length(image_id)), max(length(image_id))"
             assert is_whole(*connection.sql(f"select count(*), {lengths} from raw.benchmark_items").fetchall()[0])
             connection.sql("drop schema raw cascade")

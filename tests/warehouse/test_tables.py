@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
-from eve_pipeline.warehouse.tables import read_table, write_table
+from eve_pipeline.warehouse.tables import linking, read_table, write_table
 from tests.warehouse.replacing import is_whole, replacing_for_ever
 
 ITEM = {"subset": "sample", "dataset": "sample", "image_id": "a"}
@@ -103,3 +103,29 @@ def test_a_damaged_file_is_named(tmp_path: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(EveError, match=r"items\.parquet is not a readable Parquet file"):
         read_table("benchmark_items", [file])
+
+
+def test_a_link_is_the_file_as_it_was_until_the_block_ends(tmp_path: Path) -> None:
+    file, home = tmp_path / "items.parquet", tmp_path / "home"
+    write_table(pl.DataFrame([ITEM]), "benchmark_items", file)
+    (tmp_path / "other.parquet").symlink_to("items.parquet")
+    before = file.read_bytes()
+    with linking(home) as link:
+        names = [link(file), link(tmp_path / "other.parquet")]
+        write_table(pl.DataFrame([ITEM, ITEM | {"image_id": "b"}]), "benchmark_items", file)
+        assert [name.read_bytes() for name in names] == [before, before]
+    assert list(home.iterdir()) == []
+
+
+def test_where_there_are_no_hard_links_the_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "items.parquet"
+    write_table(pl.DataFrame([ITEM]), "benchmark_items", file)
+
+    def refused(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refused)
+    with linking(tmp_path) as link:
+        assert link(file).read_bytes() == file.read_bytes()
+        with pytest.raises(EveError, match=r"gone\.parquet is not a readable Parquet file"):
+            link(tmp_path / "gone.parquet")
