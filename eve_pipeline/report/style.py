@@ -15,6 +15,9 @@ SERIES: Final = [BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY, BLACK]
 SHAPES: Final = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 DASHES: Final = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2]]
 FONT: Final = "Helvetica, Arial, sans-serif"
+ROOM: Final = {"left": 24, "right": 16, "top": 5, "bottom": 5}
+"""Pixels around a chart: where a reader's machine has none of these fonts, words are up to a fifth longer than they were measured."""
+
 _AXIS: Final[dict[str, Any]] = {
     "labelColor": INK,
     "titleColor": FAINT,
@@ -61,6 +64,7 @@ def _config() -> dict[str, Any]:
     return {
         "background": PAPER,
         "font": FONT,
+        "padding": ROOM,
         "view": {"stroke": None},
         "axis": _AXIS,
         "legend": legend | {"orient": "bottom", "columns": 2, "labelFontSize": 11, "symbolSize": 70},
