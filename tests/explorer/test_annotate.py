@@ -103,6 +103,7 @@ def test_ten_are_answered_by_keyboard_the_server_is_killed_and_it_goes_on_at_the
         for label in (eleventh["first"], eleventh["second"]):
             expect(page.get_by_role("button", name=label)).to_be_visible()
         press(page, "1", 10)
+        page.wait_for_selector(SETTLED, timeout=60_000)
         page.keyboard.press("z")
         expect(page.get_by_text("10 of 12 answered")).to_be_visible()
         press(page, "2u", 10)
@@ -214,3 +215,26 @@ def test_a_name_that_has_answers_is_asked_about(opened: Callable[..., AppTest], 
     page.button[-1].click().run()
     assert page.query_params["annotator"] == "anna-b"
     assert page.button(key=f"first-{tasks[1]}")
+
+
+def test_what_arrives_late_or_twice_counts_once(opened: Callable[..., AppTest], warehouse: Warehouse) -> None:
+    """A browser may send a key of a page that was replaced meanwhile, and send it again."""
+    make_study("twice", Wanted(n=3, controls=0), warehouse)
+    tasks = sheet("twice", "ada", warehouse)["task"]
+    page = opened(study="twice", annotator="ada")
+    for task in tasks[:2]:
+        page.button(key=f"first-{task}").click().run()
+
+    def sent_again() -> None:
+        from eve_pipeline.explorer.views.annotate import answer, once, take_back
+
+        for at_step in (1, 2, 2):
+            once(at_step, take_back, "twice", "ada")
+        once(2, answer, "twice", "ada", "a question of the page before", ("awe", "fear"), "first")
+
+    again = AppTest.from_function(sent_again)
+    again.session_state["annotation_step"] = page.session_state["annotation_step"]
+    again.run()
+    assert not again.exception
+    assert read_annotations("twice", warehouse, "ada")["task"].to_list() == [tasks[0]]
+    assert "annotation_problem" not in again.session_state

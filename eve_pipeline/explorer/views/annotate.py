@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, cast
 
 import streamlit as st
@@ -95,8 +94,14 @@ def identify(study: str, name: str) -> None:
 def offer_undo(study: str, name: str, n_answered: int) -> None:
     """Show the button that takes the last answer back."""
     if n_answered:
+        # The step is in the key, so that a key that arrives late or twice cannot take back the answer before, too.
         st.button(
-            "Take the last answer back", key=f"undo-{n_answered}", shortcut="z", type="tertiary", on_click=take_back, args=(study, name)
+            "Take the last answer back",
+            key=f"undo-{step()}",
+            shortcut="z",
+            type="tertiary",
+            on_click=once,
+            args=(step(), take_back, study, name),
         )
 
 
@@ -125,7 +130,7 @@ def _button(label: str, choice: str, shortcut: str, asked: tuple[str, str, str, 
     is_word = choice in {"first", "second"}
     # The task is in the key, so that a key pressed twice cannot answer the next question unseen.
     st.button(
-        label, key=f"{choice}-{asked[2]}", shortcut=shortcut, on_click=answer, args=(*asked, choice),
+        label, key=f"{choice}-{asked[2]}", shortcut=shortcut, on_click=once, args=(step(), answer, *asked, choice),
         width="stretch" if is_word else "content", type="primary" if is_word else "secondary",
     )  # fmt: skip
 
@@ -140,11 +145,31 @@ def show_image(dataset: str, image_id: str) -> None:
         nothing(picture, "Choose unsure, and tell whoever runs the study.")
 
 
-def answer(study: str, name: str, task: str, shown: tuple[str, str], choice: Choice) -> None:
-    """Store an answer before anything else happens; a key that was pressed twice counts once."""
+def step() -> int:
+    """Return how often this visitor has answered or taken back."""
+    return cast("int", st.session_state.setdefault("annotation_step", 0))
+
+
+def once(at_step: int, act: Callable[..., None], *given: object) -> None:
+    """Do what a button stands for; a key that arrives twice, or from a page that was replaced meanwhile, does nothing.
+
+    Why something could not be stored is told on the next page: what a button calls has no page to show it on.
+    """
     state = st.session_state
-    if state.get("answered_last") == task:
+    if at_step != step():
         return
+    try:
+        act(*given)
+        state["annotation_step"] += 1
+    except EveError as error:
+        state["annotation_problem"] = f"{error.problem}. {error.hint}"
+    except OSError as error:
+        state["annotation_problem"] = f"The answer could not be stored: {error.strerror}. Tell whoever runs the study."
+
+
+def answer(study: str, name: str, task: str, shown: tuple[str, str], choice: Choice) -> None:
+    """Store an answer before anything else happens."""
+    state = st.session_state
     seen_at = state.pop(f"seen-{task}", None)
     given = Answer(
         task=task,
@@ -154,33 +179,18 @@ def answer(study: str, name: str, task: str, shown: tuple[str, str], choice: Cho
         comment=storable(state.get(f"comment-{task}")),
         duration_s=None if seen_at is None else time.monotonic() - seen_at,
     )
-    with told_on_the_page():
-        record(study, name, [given], "app", Warehouse.of(Settings()))
-        state["answered_last"] = task
+    record(study, name, [given], "app", Warehouse.of(Settings()))
 
 
-@contextmanager
-def told_on_the_page() -> Iterator[None]:
-    """Show on the next page why something could not be stored: what a button calls has no page to show it on."""
-    try:
-        yield
-    except EveError as error:
-        st.session_state["annotation_problem"] = f"{error.problem}. {error.hint}"
-    except OSError as error:
-        st.session_state["annotation_problem"] = f"The answer could not be stored: {error.strerror}. Tell whoever runs the study."
+def take_back(study: str, name: str) -> None:
+    """Take the last answer back; its question is asked again."""
+    task = undo(study, name, Warehouse.of(Settings()))
+    st.session_state.pop(f"seen-{task}", None)
 
 
 def storable(text: str | None) -> str | None:
     """Return text that can be written as UTF-8; None where nothing is said."""
     return (text or "").encode(errors="replace").decode()[:LONGEST_COMMENT] or None
-
-
-def take_back(study: str, name: str) -> None:
-    """Take the last answer back; its question is asked again."""
-    with told_on_the_page():
-        task = undo(study, name, Warehouse.of(Settings()))
-        st.session_state.pop(f"seen-{task}", None)
-        st.session_state.pop("answered_last", None)
 
 
 def escaped(label: str) -> str:
