@@ -1,4 +1,7 @@
-"""What a scoring has done so far, so that a killed one goes on: one file a training in EVE_HOME/checkpoints/<dataset>/<run>."""
+"""What a scoring has done, so that a killed one goes on and a finished one is not done again.
+
+One file a training in EVE_HOME/cache/trainings/<dataset>/<run>.
+"""
 
 import hashlib
 import json
@@ -13,6 +16,7 @@ import polars as pl
 from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.paths import Warehouse
 
 State = dict[str, Any]  # tensors, numbers and text, in lists and dictionaries: what torch.load reads without running code
 LIBRARIES = ("numpy", "pillow", "scikit-learn", "timm", "torch", "torchvision")
@@ -29,7 +33,7 @@ class Checkpoints(NamedTuple):
         rows = labelled.select("image_id", "sha256", "label").sort("image_id").write_csv()
         run = [classifier, keeps_weights, device, rows, [version(library) for library in LIBRARIES]]
         digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
-        return cls(_folder(labelled["dataset"][0], settings) / digest)
+        return cls(Warehouse.of(settings).trainings(labelled["dataset"][0]) / digest)
 
     def save(self, name: str, state: State) -> None:
         """Replace a state, whole or not at all."""
@@ -51,11 +55,12 @@ class Checkpoints(NamedTuple):
             raise EveError(f"{file} is damaged: {error}", "Delete it; the training that it is of starts again.") from error
         return state
 
-
-def remove_checkpoints(dataset: str, settings: Settings) -> None:
-    """Remove a dataset's checkpoints, also those of other settings, which nobody goes on with."""
-    shutil.rmtree(_folder(dataset, settings), ignore_errors=True)
-
-
-def _folder(dataset: str, settings: Settings) -> Path:
-    return settings.home / "checkpoints" / dataset
+    def remove_others(self, *names: str) -> None:
+        """Remove all states but those of some names, also the dataset's other scorings, which nobody goes on with."""
+        kept = {self.folder / f"{name}.pt" for name in names}
+        for file in self.folder.iterdir() if self.folder.exists() else ():
+            if file not in kept:
+                file.unlink(missing_ok=True)
+        for other in self.folder.parent.glob("*/"):
+            if other != self.folder:
+                shutil.rmtree(other, ignore_errors=True)

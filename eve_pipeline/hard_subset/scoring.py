@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -65,8 +65,8 @@ def out_of_fold_scores(
 
     The split option `single_80_20` scores a fifth of them, `k_fold` all; what the starting weights learnt from is left out. On one
     device, the same images, classifier and versions give the same scores whatever the order of rows, and however often the scoring
-    was killed and called again: it goes on after the last finished epoch, from checkpoints that the caller removes once the scores
-    are written. Image paths are relative to `root`; decoded images lie in EVE_HOME meanwhile, and kept weights for good.
+    was killed and called again: it goes on after the last finished epoch, and a finished one is not done again. Image paths are
+    relative to `root`; decoded images lie in EVE_HOME meanwhile, what the trainings found and kept weights for good.
 
     Raises:
         EveError: too few images of a label, an image that cannot be read, a model or weights that cannot be had, too little disk, or a
@@ -90,7 +90,8 @@ def out_of_fold_scores(
         frozen, rest = nn.Sequential(*layers[:n_frozen]), nn.Sequential(*layers[n_frozen:])
         scorer = Scorer(classifier, labels, frozen, rest, checkpoints, advance)
         targets = torch.tensor(labels.search_sorted(labelled["label"]).to_list(), device=device)
-        examples = Examples(_inputs(scorer, [root / path for path in labelled["path"]], device, settings), targets)
+        files = [root / path for path in labelled["path"]]
+        examples = cache(lambda: Examples(_inputs(scorer, files, device, settings), targets))  # trainings that are done need none
         trained = [_train_fold(scorer, examples, number, fold) for number, fold in enumerate(folds)]
     if (weights := trained[-1].weights) is not None:
         seen = labelled["sha256"].gather([*folds[-1].train, *folds[-1].validation])
@@ -98,6 +99,7 @@ def out_of_fold_scores(
         save_weights(weights, Learnt(labelled["dataset"][0], name, tuple(labels), pictures), settings)
     rows = [_score_rows(labelled, fold, labels, one.probabilities, n) for n, (fold, one) in enumerate(zip(folds, trained, strict=True))]
     scores = pl.concat(rows).with_columns(classifier=pl.lit(name)).sort("image_id")
+    checkpoints.remove_others(*map(_training, range(len(folds))))
     return OutOfFold(scores, pl.concat(_curves(one, number) for number, one in enumerate(trained)))
 
 
@@ -118,23 +120,27 @@ def _inputs(scorer: Scorer, files: Sequence[Path], device: "torch.device", setti
     return features
 
 
-def _train_fold(scorer: Scorer, examples: Examples, number: int, fold: Fold) -> Trained:
+def _training(number: int) -> str:
+    return f"training-{number}"
+
+
+def _train_fold(scorer: Scorer, examples: Callable[[], Examples], number: int, fold: Fold) -> Trained:
     """Return what one training leaves behind, going on from where an earlier call was killed."""
     import torch
 
-    name, n_batches = f"training-{number}", math.ceil(len(fold.train) / scorer.classifier.batch_size)
+    name, n_batches = _training(number), math.ceil(len(fold.train) / scorer.classifier.batch_size)
     kept = scorer.checkpoints.load(name)
     if kept and "done" in kept:
         scorer.advance(n_batches * scorer.classifier.epochs)
         return Trained(**kept["done"])
     torch.manual_seed(scorer.classifier.seed)  # anew, so that trainings do not depend on one another
-    training = Training(deepcopy(scorer.network), scorer.classifier, examples.targets.device)
+    training = Training(deepcopy(scorer.network), scorer.classifier, examples().targets.device)
     if kept:
         training.resume(kept)
         scorer.advance(n_batches * len(training.trained))
-    _run(training, scorer, examples, fold, partial(scorer.checkpoints.save, name))
+    _run(training, scorer, examples(), fold, partial(scorer.checkpoints.save, name))
     scorer.advance(n_batches * (scorer.classifier.epochs - len(training.trained)))
-    trained = _finish(training, scorer, examples, fold)
+    trained = _finish(training, scorer, examples(), fold)
     scorer.checkpoints.save(name, {"done": trained._asdict()})
     return trained
 

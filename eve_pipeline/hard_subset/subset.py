@@ -12,7 +12,6 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from eve_pipeline.datasets.registry import DatasetEntry, HardSubset
 from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.calibration import N_BINS, Calibration, calibrate, sure_and_right
-from eve_pipeline.hard_subset.checkpoints import remove_checkpoints
 from eve_pipeline.hard_subset.classifiers import Classifier, classifier
 from eve_pipeline.hard_subset.folds import pictures_by_label
 from eve_pipeline.hard_subset.scoring import out_of_fold_scores
@@ -67,7 +66,7 @@ class HardSelection(NamedTuple):
 def score_dataset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> ScoresSummary:
     """Write `classifier_scores` of a dataset that has a hard subset; shows a progress bar where standard error is a terminal.
 
-    A call that follows a killed one goes on after the last epoch that it finished.
+    A call that follows a killed one goes on after the last epoch that it finished; where nothing has changed, nothing is trained again.
 
     Raises:
         EveError: the entry has no hard subset, its images are not materialized or too few, the classifier or the weights that it
@@ -83,7 +82,6 @@ def score_dataset(entry: DatasetEntry, settings: Settings, warehouse: Warehouse)
     ):
         scores, curves = out_of_fold_scores(images, entry.root(settings), chosen, settings, progress)
         write_table(scores, "classifier_scores", warehouse.file("classifier_scores", entry.key))
-        remove_checkpoints(entry.key, settings)
     notes = _notes(images, scores.height, chosen, starting_weights(chosen, settings))
     return _summarise(scores.join(images.select("image_id", "label"), on="image_id"), curves, wanted.threshold, notes)
 

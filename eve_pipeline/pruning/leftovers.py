@@ -111,6 +111,7 @@ def _stale_caches(warehouse: Warehouse, settings: Settings) -> Iterator[Path]:
         if not (warehouse.folder("responses") / index.parent.name / index.stem).is_dir():
             yield index
     yield from (file for file in sorted(warehouse.earlier_checks("*").parent.glob("*.parquet")) if file.stem not in datasets)
+    yield from (folder for folder in sorted(warehouse.trainings("*").parent.glob("*")) if folder.name not in datasets)
     yield from (file for file in sorted(warehouse.embeddings("*").parent.glob("*.parquet")) if _age(file) > UNUSED_CACHE < _unread(file))
     checked = {record_file(warehouse, table, partition) for table, partition in materialized(settings)}
     yield from (file for file in sorted(warehouse.checks.rglob("*.json")) if file not in checked)

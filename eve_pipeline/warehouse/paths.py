@@ -52,6 +52,10 @@ class Warehouse:
         """What was found in the files of a dataset; deleting it costs reading them all again."""
         return self.home / "cache" / "image_checks" / f"{dataset}.parquet"
 
+    def trainings(self, dataset: str) -> Path:
+        """What the trainings that score a dataset have done and found; deleting it costs training again."""
+        return self.home / "cache" / "trainings" / dataset
+
     def response_index(self, model: str, task: str) -> Path:
         """Which part of a cell folder holds which response; deleting it costs reading their keys again."""
         return self.home / "cache" / "response_index" / model / f"{task}.parquet"

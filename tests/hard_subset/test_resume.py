@@ -123,7 +123,7 @@ def test_each_epoch_and_each_training_is_kept(images: pl.DataFrame, root: Path, 
     """Two batches an epoch: stopped in the first of the third epoch of the second fold, two epochs of that fold are kept."""
     with pytest.raises(StoppedError):
         score(images, root, tmp_path, progress=Stopping(2 * EPOCHS + 1 + 5))
-    [folder] = tmp_path.glob("checkpoints/d/*")
+    [folder] = tmp_path.glob("cache/trainings/d/*")
     first, second = (Checkpoints(folder).load(f"training-{fold}") for fold in (0, 1))
     assert first is not None
     assert second is not None
@@ -139,7 +139,7 @@ def test_resumes_after_kill(images: pl.DataFrame, root: Path, tmp_path: Path) ->
     for fold in range(FOLDS):
         command = [sys.executable, "-c", CHILD, str(tmp_path / "killed"), str(root)]
         child = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        while not list((tmp_path / "killed").glob(f"checkpoints/d/*/training-{fold}.pt")):
+        while not list((tmp_path / "killed").glob(f"cache/trainings/d/*/training-{fold}.pt")):
             assert child.poll() is None, "the child ended before it could be killed"
             time.sleep(0.005)
         child.send_signal(signal.SIGKILL)
@@ -149,7 +149,7 @@ def test_resumes_after_kill(images: pl.DataFrame, root: Path, tmp_path: Path) ->
 
 def written(home: Path) -> dict[Path, int]:
     """When each state was written."""
-    return {file: file.stat().st_mtime_ns for file in home.glob("checkpoints/d/*/*")}
+    return {file: file.stat().st_mtime_ns for file in home.glob("cache/trainings/d/*/*")}
 
 
 def test_only_the_same_scoring_goes_on(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
@@ -158,10 +158,25 @@ def test_only_the_same_scoring_goes_on(images: pl.DataFrame, root: Path, tmp_pat
     assert len(before) == FOLDS
     score(images.reverse(), root, tmp_path)
     assert written(tmp_path) == before
-    score(images, root, tmp_path, TINY.model_copy(update={"dropout": 0.2}))
-    score(images.with_columns(sha256=pl.when(pl.col("image_id") == "00").then(pl.lit("f" * 64)).otherwise("sha256")), root, tmp_path)
-    score(images.with_columns(label=pl.when(pl.col("image_id") == "00").then(pl.lit("f")).otherwise("label")), root, tmp_path)
-    assert len(written(tmp_path)) == 4 * FOLDS
+    is_first = pl.when(pl.col("image_id") == "00")
+    others = {
+        "another classifier": (images, TINY.model_copy(update={"dropout": 0.2})),
+        "another picture": (images.with_columns(sha256=is_first.then(pl.lit("f" * 64)).otherwise("sha256")), TINY),
+        "another label": (images.with_columns(label=is_first.then(pl.lit("f")).otherwise("label")), TINY),
+    }
+    for what, (rows, classifier) in others.items():
+        score(rows, root, tmp_path, classifier)
+        now = written(tmp_path)
+        assert len(now) == FOLDS, what  # those of what was scored before are gone
+        assert not now.keys() & before.keys(), what
+        before = now
+
+
+def test_what_is_done_needs_no_picture(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
+    frozen = TINY.model_copy(update={"trainable": "last_layer", "augment": False})
+    done = score(images, root, tmp_path, frozen)
+    assert {file.name for file in written(tmp_path)} == {f"training-{fold}.pt" for fold in range(FOLDS)}
+    assert same(score(images, tmp_path / "nowhere", tmp_path, frozen), done)
 
 
 def test_another_version_starts_anew(images: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +190,7 @@ def test_another_version_starts_anew(images: pl.DataFrame, tmp_path: Path, monke
 
 def test_damaged_checkpoint_is_named(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
     score(images, root, tmp_path)
-    [file] = tmp_path.glob("checkpoints/d/*/training-1.pt")
+    [file] = tmp_path.glob("cache/trainings/d/*/training-1.pt")
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(EveError, match=r"training-1\.pt is damaged: .*\nDelete it"):
         score(images, root, tmp_path)

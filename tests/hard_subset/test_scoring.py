@@ -1,5 +1,6 @@
 import hashlib
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from PIL import Image
 from rich.progress import Progress
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.hard_subset.checkpoints import remove_checkpoints
 from eve_pipeline.hard_subset.classifiers import Classifier
 from eve_pipeline.hard_subset.folds import split_folds
 from eve_pipeline.hard_subset.pictures import decode_pictures
@@ -57,10 +57,9 @@ def images(root: Path) -> pl.DataFrame:
 
 
 def score(images: pl.DataFrame, root: Path, home: Path, **changes: object) -> pl.DataFrame:
-    """Score with a tiny classifier, and remove the checkpoints as `score_dataset` does."""
-    settings = Settings(home=home, device="cpu")
-    scores, _ = out_of_fold_scores(images, root, TINY.model_copy(update=changes), settings)
-    remove_checkpoints("d", settings)
+    """Score with a tiny classifier, anew each time."""
+    scores, _ = out_of_fold_scores(images, root, TINY.model_copy(update=changes), Settings(home=home, device="cpu"))
+    shutil.rmtree(home / "cache" / "trainings")
     return scores
 
 

@@ -82,7 +82,12 @@ def test_scores_then_subset(entry: DatasetEntry, settings: Settings, warehouse: 
     assert summary.curves.group_by("training", "part").len().sort("training", "part").rows() == [
         (n, part, size) for n in range(5) for part, size in (("held out", 1), ("training", 2))
     ]
-    assert not (settings.home / "checkpoints" / "d").exists()
+    kept = {file: file.stat().st_mtime_ns for file in settings.home.glob("cache/trainings/d/*/*")}
+    assert sorted(file.name for file in kept) == [f"training-{n}.pt" for n in range(5)]
+    again = score_dataset(entry, settings, warehouse)
+    assert again.scored.equals(summary.scored)
+    assert again.curves.equals(summary.curves)
+    assert {file: file.stat().st_mtime_ns for file in settings.home.glob("cache/trainings/d/*/*")} == kept
 
     selection, balance = select_subset(entry, settings, warehouse)
     assert balance.select("label", "n", "n_hard", "n_drawn").sort("label").rows() == [("awe", 10, 10, 5), ("fear", 3, 3, 1)]

@@ -57,6 +57,8 @@ def test_each_kind_is_found_once_it_is_old(settings: Settings, make: Callable[..
     age(links, 2)
     index, other_index = make("cache/response_index/m/gone.p.parquet"), make("cache/response_index/m/s.p.parquet")
     checks, of_sample = make("cache/image_checks/gone.parquet"), make("cache/image_checks/sample.parquet")
+    trained = make("cache/trainings/gone/run/training-0.pt").parent.parent
+    in_use_too = make("cache/trainings/sample/run/training-0.pt")
     vectors, in_use = make("cache/embeddings/a.parquet", 91), make("cache/embeddings/b.parquet", 89)
     earlier, current = make("cache/statistics/0/x").parent, make(f"cache/statistics/{VERSION}/x").parent
     log, new_log = make("logs/2026-01-01.jsonl", 31), make("logs/2026-01-02.jsonl", 29)
@@ -66,14 +68,14 @@ def test_each_kind_is_found_once_it_is_old(settings: Settings, make: Callable[..
     leftovers = find_leftovers(settings)
     assert kinds(leftovers) == {
         "temporary files of killed processes": {torn, link, links},
-        "stale caches": {index, checks, vectors, earlier},
+        "stale caches": {index, checks, trained, vectors, earlier},
         "logs older than 30 days": {log, printed},
     }
     assert {one.path: one.n_bytes for one in leftovers}[torn] == {one.path: one.n_bytes for one in leftovers}[printed] == 1000
 
     assert remove_leftovers(leftovers, settings) == leftovers
     assert find_leftovers(settings) == []
-    assert all(path.exists() for path in (young, mine, other_index, of_sample, in_use, current, new_log))
+    assert all(path.exists() for path in (young, mine, other_index, of_sample, in_use_too, in_use, current, new_log))
 
 
 def test_three_publications_stay_and_the_published_one_whatever_its_name(settings: Settings, make: Callable[..., Path]):
