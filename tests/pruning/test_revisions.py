@@ -1,7 +1,14 @@
 """Old revisions go when an option says so; no reply that a model would ask for today ever does."""
 
+import random
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from subprocess import PIPE
 
 import polars as pl
 import pytest
@@ -16,7 +23,7 @@ from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.responses.reevaluation import spent_this_month
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
-from eve_pipeline.warehouse.compaction import drop_responses, remove_replaced
+from eve_pipeline.warehouse.compaction import remove_replaced
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import read_table, write_table
@@ -24,6 +31,19 @@ from tests.chat_server import ChatServer
 
 SIMPLE = Cell("served", "photos", "simple")
 ALL_OLD = Rule(keep=0)
+N_KILLS = 3
+REMOVE = """
+import sys
+from pathlib import Path
+from eve_pipeline.pruning.revisions import Rule, find_revisions, remove_revisions
+from eve_pipeline.settings import Settings
+settings = Settings(home=Path(sys.argv[1]))
+found = find_revisions(Rule(keep=1), settings).revisions
+print("found", flush=True)
+sys.stdin.readline()
+remove_revisions(found, settings)
+print("removed", flush=True)
+"""
 
 
 @pytest.fixture
@@ -194,12 +214,32 @@ def test_a_cell_that_is_being_asked_stays(revised: Settings):
     assert n_replies(revised) == 72
 
 
-def test_whoever_was_killed_on_the_way_goes_on(revised: Settings):
-    [digests] = find_revisions(Rule(keep=1), revised).revisions["config_digests"].to_list()
-    requests = read_table("requests", Warehouse.of(revised).files("requests"))
-    drop_responses(requests.filter(pl.col("config_digest").is_in(digests))["request_key"], Warehouse.of(revised))
-    assert remove_revisions(find_revisions(Rule(keep=1), revised).revisions, revised) == (0, [])
-    assert revisions_in("requests", revised) == {"2", "3"}
+def test_killed_at_any_moment_it_goes_on_when_it_is_run_again(revised: Settings, tmp_path: Path):
+    took = None
+    for kill in range(N_KILLS + 1):
+        settings = Settings(home=tmp_path / f"killed-{kill}")
+        shutil.copytree(revised.home, settings.home)
+        with subprocess.Popen([sys.executable, "-c", REMOVE, str(settings.home)], stdin=PIPE, stdout=PIPE, text=True) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stdout.readline() == "found\n"
+            start = time.monotonic()
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            if took is None:  # the first is not killed
+                assert child.stdout.readline() == "removed\n"
+                took = time.monotonic() - start
+            else:
+                time.sleep(took * random.random())  # noqa: S311 - a moment is no secret
+                child.kill()
+        current = read_table("responses", visible_parts(Warehouse.of(settings)))
+        assert current.height >= 48
+        remove_revisions(find_revisions(Rule(keep=1), settings).revisions, settings)
+        answer_outdated_cells(settings)  # as each publication does
+        assert [revisions_in(table, settings) for table in ("configs", "requests", "answers")] == [{"2", "3"}] * 3
+        assert n_replies(settings) == 48
+        assert plan_cell(SIMPLE, settings).missing.is_empty()
+        assert find_revisions(Rule(keep=1), settings).revisions.is_empty()
 
 
 def test_cells_of_a_removed_model_go_whole(revised: Settings, point_at: Callable[..., None]):
