@@ -1,5 +1,6 @@
 """Shared fixtures: an empty EVE_HOME, a small dataset of real files, and a real OpenAI-compatible server on loopback."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -46,6 +47,12 @@ class FileScheduling(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
     """Let pytest-xdist hand out files; its own loadgroup does not group with pytest 9.2."""
     return FileScheduling(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_is_sought_in_what_is_loaded() -> None:
+    """A twelfth of the whole suite's time goes there otherwise, and statsmodels' `multipletests` seeks all of it at each call."""
+    gc.freeze()
 
 
 @pytest.fixture
