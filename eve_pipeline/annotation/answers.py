@@ -61,14 +61,14 @@ def record(
     return Progress(before.height + new.height, seen.height)
 
 
-def undo(study: str, annotator: str, warehouse: Warehouse) -> str | None:
-    """Take back an annotator's last answer, and return its task; None where there is none."""
+def undo(study: str, annotator: str, task: str, warehouse: Warehouse) -> bool:
+    """Take back an annotator's answer to a task if it is the last one, and return whether it was: who asks twice takes back one."""
     with study_lock(study, warehouse):
         answers = read_annotations(study, warehouse, annotator)
-        if answers.is_empty():
-            return None
+        if answers["task"].tail(1).to_list() != [task]:
+            return False
         write_table(answers.head(-1), "annotations", warehouse.file("annotations", study, annotator))
-    return str(answers["task"][-1])
+    return True
 
 
 def _check_open(tasks: Sequence[str], seen: pl.DataFrame) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,19 +20,22 @@ from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 
 State = dict[str, Any]  # tensors, numbers and text, in lists and dictionaries: what torch.load reads without running code
+VERSION = "1"
+"""Raised with every change of what a training computes or of what its state holds; states of other versions are not read."""
+
 LIBRARIES = ("numpy", "pillow", "scikit-learn", "timm", "torch", "torchvision")
 
 
 class Checkpoints(NamedTuple):
-    """The states of one scoring by name; another classifier, other images, versions or another kind of device have another folder."""
+    """The states of one scoring by name; whatever can change what they hold has another folder."""
 
     folder: Path
 
     @classmethod
-    def of(cls, classifier: str, labelled: pl.DataFrame, device: str, settings: Settings, *, keeps_weights: bool = False) -> "Checkpoints":
-        """Return those of a classifier (its identity) on some images (dataset, image_id, sha256, label; one dataset's)."""
+    def of(cls, trained: Sequence[str], labelled: pl.DataFrame, device: str, settings: Settings) -> "Checkpoints":
+        """Return those of what is trained (its settings and first weights) on some images (dataset, image_id, sha256, label)."""
         rows = labelled.select("image_id", "sha256", "label").sort("image_id").write_csv()
-        run = [classifier, keeps_weights, device, rows, [version(library) for library in LIBRARIES]]
+        run = [VERSION, *trained, device, rows, [version(library) for library in LIBRARIES]]
         digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
         return cls(Warehouse.of(settings).trainings(labelled["dataset"][0]) / digest)
 
@@ -51,7 +55,7 @@ class Checkpoints(NamedTuple):
             return None
         try:
             state: State = torch.load(file, map_location="cpu", weights_only=True)
-        except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+        except (EOFError, LookupError, OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
             raise EveError(f"{file} is damaged: {error}", "Delete it; the training that it is of starts again.") from error
         return state
 

@@ -1,13 +1,15 @@
 """Score every image with a classifier that never trained on it."""
 
+import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import polars as pl
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from eve_pipeline.accelerator import pick_device
@@ -82,9 +84,13 @@ def out_of_fold_scores(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(classifier.seed)
         # Built once and copied for each fold, so that weights that cannot be had are missed before the work starts.
-        network = build_network(classifier, tuple(labels), start).to(device)
+        network = build_network(classifier, tuple(labels), start)
+        # A file or hub may hold other first weights under the same name.
+        first_weights = _digest(tensor.numpy() for tensor in network.state_dict().values())
+        trained_on = _digest(rows for fold in folds for rows in fold)
+        network = network.to(device)
         n_frozen = len(network) - 1 if classifier.trainable == "last_layer" else 0
-        checkpoints = Checkpoints.of(name, labelled, device.type, settings, keeps_weights=classifier.keep_weights)
+        checkpoints = Checkpoints.of([name, str(classifier.keep_weights), first_weights, trained_on], labelled, device.type, settings)
         advance = _counter(progress, folds, labelled.height, classifier)
         layers = list(network)
         frozen, rest = nn.Sequential(*layers[:n_frozen]), nn.Sequential(*layers[n_frozen:])
@@ -101,6 +107,13 @@ def out_of_fold_scores(
     scores = pl.concat(rows).with_columns(classifier=pl.lit(name)).sort("image_id")
     checkpoints.remove_others(*map(_training, range(len(folds))))
     return OutOfFold(scores, pl.concat(_curves(one, number) for number, one in enumerate(trained)))
+
+
+def _digest(arrays: Iterable[NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _inputs(scorer: Scorer, files: Sequence[Path], device: "torch.device", settings: Settings) -> "Tensor":

@@ -70,14 +70,15 @@ def test_answers_are_checked(wrong: dict[str, object]) -> None:
 
 def test_the_last_answer_is_taken_back_and_asked_again(warehouse: Warehouse, study: str) -> None:
     first, second, *_ = tasks(warehouse, study)
-    assert undo(study, "ada", warehouse) is None
+    assert not undo(study, "ada", first, warehouse)
     for task in (second, first):
         record(study, "ada", [answer(warehouse, study, task, choice="unsure")], "app", warehouse)
-    assert undo(study, "ada", warehouse) == first
+    assert undo(study, "ada", first, warehouse)
+    assert not undo(study, "ada", first, warehouse)  # asked twice
     assert read_annotations(study, warehouse, "ada")["task"].to_list() == [second]
     record(study, "ada", [answer(warehouse, study, first, choice="neither")], "app", warehouse)
-    assert undo(study, "ada", warehouse) == first
-    assert undo(study, "ada", warehouse) == second
+    assert undo(study, "ada", first, warehouse)
+    assert undo(study, "ada", second, warehouse)
     assert read_annotations(study, warehouse, "ada").is_empty()
 
 

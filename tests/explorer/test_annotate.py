@@ -226,13 +226,20 @@ def test_what_arrives_late_or_twice_counts_once(opened: Callable[..., AppTest], 
         page.button(key=f"first-{task}").click().run()
 
     def sent_again() -> None:
+        import streamlit as st
+
         from eve_pipeline.explorer.views.annotate import answer, once, take_back
 
-        for at_step in (1, 2, 2):
-            once(at_step, take_back, "twice", "ada")
+        before, last = st.session_state["tasks"]
+        once(1, take_back, "twice", "ada", before)  # late: the page has gone on
+        once(2, take_back, "twice", "ada", last)
+        once(2, take_back, "twice", "ada", last)
+        st.session_state["annotation_step"] = 2  # as if Streamlit had ended the first one before it was counted
+        once(2, take_back, "twice", "ada", last)
         once(2, answer, "twice", "ada", "a question of the page before", ("awe", "fear"), "first")
 
     again = AppTest.from_function(sent_again)
+    again.session_state["tasks"] = tasks[:2].to_list()
     again.session_state["annotation_step"] = page.session_state["annotation_step"]
     again.run()
     assert not again.exception

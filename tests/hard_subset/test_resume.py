@@ -21,6 +21,7 @@ from rich.progress import Progress, TaskID
 from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.checkpoints import Checkpoints
 from eve_pipeline.hard_subset.classifiers import Classifier
+from eve_pipeline.hard_subset.networks import build_network
 from eve_pipeline.hard_subset.scoring import OutOfFold, out_of_fold_scores
 from eve_pipeline.settings import Settings
 
@@ -181,11 +182,12 @@ def test_what_is_done_needs_no_picture(images: pl.DataFrame, root: Path, tmp_pat
 
 def test_another_version_starts_anew(images: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Settings(home=tmp_path)
-    before = Checkpoints.of("tiny@1", images, "cpu", home)
-    assert before == Checkpoints.of("tiny@1", images, "cpu", home)
-    assert before != Checkpoints.of("tiny@1", images, "cuda", home)
+    before = Checkpoints.of(["tiny@1"], images, "cpu", home)
+    assert before == Checkpoints.of(["tiny@1"], images, "cpu", home)
+    assert before != Checkpoints.of(["tiny@1"], images, "cuda", home)
+    assert before != Checkpoints.of(["tiny@1", "other weights"], images, "cpu", home)
     monkeypatch.setattr("eve_pipeline.hard_subset.checkpoints.LIBRARIES", ("torch",))
-    assert before != Checkpoints.of("tiny@1", images, "cpu", home)
+    assert before != Checkpoints.of(["tiny@1"], images, "cpu", home)
 
 
 def test_damaged_checkpoint_is_named(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
@@ -206,3 +208,16 @@ def test_early_stopping_takes_the_best_epoch(images: pl.DataFrame, root: Path, t
         assert len(losses) == best + 2 < 60
         assert curves.filter(training=fold, part="held out")["epoch"].to_list() == [best]
         assert curves.filter(training=fold, part="training").height == len(losses)
+
+
+def test_other_first_weights_under_the_same_name_start_anew(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "first.pth"
+    overlay = {"file": str(file), "num_classes": 0}
+    pretrained = TINY.model_copy(update={"pretrained": True, "model_args": TINY.model_args | {"pretrained_cfg_overlay": overlay}})
+    found = []
+    for seed in (0, 1, 1):
+        torch.manual_seed(seed)
+        torch.save(build_network(TINY, ("a", "f"))[2].state_dict(), file)
+        found.append(score(images, root, tmp_path, pretrained))
+    assert not found[0].scores.equals(found[1].scores)
+    assert same(found[1], found[2])

@@ -23,7 +23,7 @@ from eve_pipeline.responses.planning import plan_cell
 from eve_pipeline.responses.reevaluation import spent_this_month
 from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
-from eve_pipeline.warehouse.compaction import remove_replaced
+from eve_pipeline.warehouse.compaction import drop_responses, remove_replaced
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import read_table, write_table
@@ -214,8 +214,17 @@ def test_a_cell_that_is_being_asked_stays(revised: Settings):
     assert n_replies(revised) == 72
 
 
+def test_replies_that_went_before_the_tables_are_no_obstacle(revised: Settings):
+    """What one leaves who is killed in between."""
+    [digests] = find_revisions(Rule(keep=1), revised).revisions["config_digests"].to_list()
+    requests = read_table("requests", Warehouse.of(revised).files("requests"))
+    drop_responses(requests.filter(pl.col("config_digest").is_in(digests))["request_key"], Warehouse.of(revised))
+    assert remove_revisions(find_revisions(Rule(keep=1), revised).revisions, revised) == (0, [])
+    assert revisions_in("requests", revised) == {"2", "3"}
+
+
 def test_killed_at_any_moment_it_goes_on_when_it_is_run_again(revised: Settings, tmp_path: Path):
-    took = None
+    took, moments = None, random.Random(0)  # noqa: S311 - moments are no secret
     for kill in range(N_KILLS + 1):
         settings = Settings(home=tmp_path / f"killed-{kill}")
         shutil.copytree(revised.home, settings.home)
@@ -230,7 +239,7 @@ def test_killed_at_any_moment_it_goes_on_when_it_is_run_again(revised: Settings,
                 assert child.stdout.readline() == "removed\n"
                 took = time.monotonic() - start
             else:
-                time.sleep(took * random.random())  # noqa: S311 - a moment is no secret
+                time.sleep(took * moments.random())
                 child.kill()
         current = read_table("responses", visible_parts(Warehouse.of(settings)))
         assert current.height >= 48

@@ -94,14 +94,15 @@ def identify(study: str, name: str) -> None:
 def offer_undo(study: str, name: str, n_answered: int) -> None:
     """Show the button that takes the last answer back."""
     if n_answered:
-        # The step is in the key, so that a key that arrives late or twice cannot take back the answer before, too.
+        last = read_annotations(study, Warehouse.of(Settings()), name)["task"][-1]
+        # The step is in the key, so that what arrives late is not taken for a later button of the same answer.
         st.button(
             "Take the last answer back",
             key=f"undo-{step()}",
             shortcut="z",
             type="tertiary",
             on_click=once,
-            args=(step(), take_back, study, name),
+            args=(step(), take_back, study, name, last),
         )
 
 
@@ -153,6 +154,7 @@ def step() -> int:
 def once(at_step: int, act: Callable[..., None], *given: object) -> None:
     """Do what a button stands for; a key that arrives twice, or from a page that was replaced meanwhile, does nothing.
 
+    Streamlit may end this at any use of its state, when another key arrives: what is stored is safe from being done twice by itself.
     Why something could not be stored is told on the next page: what a button calls has no page to show it on.
     """
     state = st.session_state
@@ -182,10 +184,10 @@ def answer(study: str, name: str, task: str, shown: tuple[str, str], choice: Cho
     record(study, name, [given], "app", Warehouse.of(Settings()))
 
 
-def take_back(study: str, name: str) -> None:
-    """Take the last answer back; its question is asked again."""
-    task = undo(study, name, Warehouse.of(Settings()))
+def take_back(study: str, name: str, task: str) -> None:
+    """Take the last answer back, if it still is the last; its question is asked again."""
     st.session_state.pop(f"seen-{task}", None)
+    undo(study, name, task, Warehouse.of(Settings()))
 
 
 def storable(text: str | None) -> str | None:
