@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from eve_pipeline.annotation.answers import record
 from eve_pipeline.annotation.invitations import invite
 from eve_pipeline.annotation.sampling import Wanted
-from eve_pipeline.annotation.studies import make_study, read_annotations, read_tasks, sheet
+from eve_pipeline.annotation.studies import make_study, read_annotations, read_tasks, sheet, study_lock
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
@@ -110,6 +110,22 @@ def test_ten_are_answered_by_keyboard_the_server_is_killed_and_it_goes_on_at_the
         expect(page.get_by_text("That was the last one")).to_be_visible()
     last = read_annotations("twelve", warehouse, "ada").tail(2)
     assert last.select("task", "choice").rows() == [(seen["task"][10], "second"), (seen["task"][11], "unsure")]
+
+
+def test_a_key_that_is_pressed_again_while_the_disk_is_slow_takes_back_one_answer(page: Page, warehouse: Warehouse) -> None:
+    make_study("slow", Wanted(n=10, controls=0.2), warehouse)
+    with serving(warehouse.home) as url:
+        page.goto(f"{url}/annotate?study=slow&annotator=ada")
+        press(page, "12b", 0)
+        page.wait_for_selector(SETTLED, timeout=60_000)
+        with study_lock("slow", warehouse):
+            for _ in range(3):
+                page.keyboard.press("z")
+                page.wait_for_timeout(300)
+        expect(page.get_by_text("2 of 12 answered")).to_be_visible()
+        page.wait_for_selector(SETTLED, timeout=60_000)
+        page.wait_for_timeout(1000)
+    assert read_annotations("slow", warehouse, "ada")["task"].to_list() == sheet("slow", "ada", warehouse)["task"].to_list()[:2]
 
 
 def test_a_second_annotator_remarks_and_both_agree_in_the_next_publication(page: Page, warehouse: Warehouse, by_ada: str) -> None:
