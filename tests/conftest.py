@@ -51,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileSch
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_garbage_is_sought_in_what_is_loaded() -> None:
-    """A twelfth of the whole suite's time goes there otherwise, and statsmodels' `multipletests` seeks all of it at each call."""
+    """A twelfth of some tests' time goes there otherwise, and statsmodels' `multipletests` seeks all of it at each call."""
     gc.collect()
     gc.freeze()
 

@@ -33,7 +33,7 @@ class Checkpoints(NamedTuple):
 
     @classmethod
     def of(cls, trained: Sequence[str], labelled: pl.DataFrame, device: str, settings: Settings) -> "Checkpoints":
-        """Return those of what is trained (its settings and first weights) on some images (dataset, image_id, sha256, label)."""
+        """Return those of what is trained (its settings, first weights and folds) on some images (dataset, image_id, sha256, label)."""
         rows = labelled.select("image_id", "sha256", "label").sort("image_id").write_csv()
         run = [VERSION, *trained, device, rows, [version(library) for library in LIBRARIES]]
         digest = hashlib.sha256(json.dumps(run).encode()).hexdigest()[:16]
@@ -61,10 +61,8 @@ class Checkpoints(NamedTuple):
 
     def remove_others(self, *names: str) -> None:
         """Remove all states but those of some names, also the dataset's other scorings, which nobody goes on with."""
-        kept = {self.folder / f"{name}.pt" for name in names}
-        for file in self.folder.iterdir() if self.folder.exists() else ():
-            if file not in kept:
-                file.unlink(missing_ok=True)
+        for file in set(self.folder.iterdir()) - {self.folder / f"{name}.pt" for name in names}:
+            file.unlink()
         for other in self.folder.parent.glob("*/"):
             if other != self.folder:
                 shutil.rmtree(other, ignore_errors=True)

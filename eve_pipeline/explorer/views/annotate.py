@@ -35,11 +35,11 @@ def page() -> None:
         st.warning(escaped(problem))
     is_open = seen["choice"].is_null()
     if is_open.any():
-        ask(study, name, seen.filter(is_open).row(0, named=True), n_answered)
+        ask(study, name, seen.filter(is_open).row(0, named=True))
     else:
         st.title("That was the last one")
         st.text("Every answer is stored. Thank you; you can close this page.")
-        offer_undo(study, name, n_answered)
+        offer_undo(study, name)
 
 
 def annotator() -> tuple[str, str] | None:
@@ -91,10 +91,10 @@ def identify(study: str, name: str) -> None:
         st.rerun()
 
 
-def offer_undo(study: str, name: str, n_answered: int) -> None:
+def offer_undo(study: str, name: str) -> None:
     """Show the button that takes the last answer back."""
-    if n_answered:
-        last = read_annotations(study, Warehouse.of(Settings()), name)["task"][-1]
+    answered = read_annotations(study, Warehouse.of(Settings()), name)["task"]
+    if not answered.is_empty():
         # The step is in the key, so that what arrives late is not taken for a later button of the same answer.
         st.button(
             "Take the last answer back",
@@ -102,11 +102,11 @@ def offer_undo(study: str, name: str, n_answered: int) -> None:
             shortcut="z",
             type="tertiary",
             on_click=once,
-            args=(step(), take_back, study, name, last),
+            args=(step(), take_back, study, name, answered[-1]),
         )
 
 
-def ask(study: str, name: str, question: dict[str, Any], n_answered: int) -> None:
+def ask(study: str, name: str, question: dict[str, Any]) -> None:
     """Show one question: the image large, and the two words with their keys."""
     task = question["task"]
     st.session_state.setdefault(f"seen-{task}", time.monotonic())
@@ -124,7 +124,7 @@ def ask(study: str, name: str, question: dict[str, Any], n_answered: int) -> Non
         with st.expander("How sure are you? Anything to remark? (optional)"):
             st.segmented_control("From 1, a guess, to 5, certain", range(1, 6), key=f"confidence-{task}")
             st.text_area("Remark", key=f"comment-{task}", max_chars=LONGEST_COMMENT, help="Ctrl+Enter keeps it; then choose above.")
-        offer_undo(study, name, n_answered)
+        offer_undo(study, name)
 
 
 def _button(label: str, choice: str, shortcut: str, asked: tuple[str, str, str, tuple[str, str]]) -> None:
