@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -190,10 +191,20 @@ def test_another_version_starts_anew(images: pl.DataFrame, tmp_path: Path, monke
     assert before != Checkpoints.of(["tiny@1"], images, "cpu", home)
 
 
-def test_damaged_checkpoint_is_named(images: pl.DataFrame, root: Path, tmp_path: Path) -> None:
+def cut(file: bytes) -> bytes:
+    return file[:100]
+
+
+def with_one_bit_changed(file: bytes) -> bytes:
+    place = len(file) // 2
+    return file[:place] + bytes([file[place] ^ 1]) + file[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, with_one_bit_changed])
+def test_damaged_checkpoint_is_named(images: pl.DataFrame, root: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     score(images, root, tmp_path)
     [file] = tmp_path.glob("cache/trainings/d/*/training-1.pt")
-    file.write_bytes(file.read_bytes()[:100])
+    file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(EveError, match=r"training-1\.pt is damaged: .*\nDelete it"):
         score(images, root, tmp_path)
 
