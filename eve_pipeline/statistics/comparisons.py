@@ -159,7 +159,14 @@ def _difference(sides: Sides, counts: Counts, n_pairs: int, drawn: Sequence[Floa
     if drawn is None or n_pairs < FEWEST_IMAGES:
         return Difference(n_pairs, value, other, value - other)
     interval = percentile_interval(first.function(drawn[0]) - second.function(drawn[1]))
-    return Difference(n_pairs, value, other, value - other, *interval, swap_p_value(first, second, counts, len(drawn[0])))
+    p_value = swap_p_value(_of_one_answer(first), _of_one_answer(second), counts, len(drawn[0]))
+    return Difference(n_pairs, value, other, value - other, *interval, p_value)
+
+
+def _of_one_answer(side: Score) -> Score:
+    """Return the score to which an image adds as much as one answer, however many it has: with 24 on one side, swapping would not be fair."""
+    n = _sum_of_third(side, 0) if side.function is weighted_f1 else side.weights[:, -1]
+    return Score(side.function, side.weights / np.maximum(n, 1)[:, None])
 
 
 def _accuracies(first: Score, second: Score, counts: Counts) -> dict[str, float]:

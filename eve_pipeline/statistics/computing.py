@@ -12,7 +12,7 @@ Parameters = ParamSpec("Parameters")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-VERSION = "2"
+VERSION = "3"
 """Raised with every change of what a kept function computes; results of other versions are not read."""
 
 

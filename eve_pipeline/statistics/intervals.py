@@ -5,16 +5,17 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from eve_pipeline.statistics.bootstrap import DRAWS, UNKNOWN, Interval, intervals, resample
+from eve_pipeline.statistics.bootstrap import DRAWS, FEWEST_IMAGES, UNKNOWN, Interval, intervals, resample
 from eve_pipeline.statistics.computing import Keep, in_parallel
 from eve_pipeline.statistics.gradings import SCORINGS, Kinds, affects, emotions
 from eve_pipeline.statistics.scores import Counts, Score, weighted_f1
 from eve_pipeline.statistics.sheets import Sheet, Subset
+from eve_pipeline.statistics.significance import mcnemar_exact
 
 Intervals = list[tuple[float, Interval, Interval]]
 SCHEMA: Final = dict.fromkeys(
     ["model", "dataset", "subset", "prompt", "metric", "scheme", "dimension", "scoring"], pl.String
-) | dict.fromkeys(["estimate", "ci_low", "ci_high", "bca_low", "bca_high"], pl.Float64)
+) | dict.fromkeys(["estimate", "ci_low", "ci_high", "bca_low", "bca_high", "p_value"], pl.Float64)
 
 
 def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int = DRAWS) -> pl.DataFrame:
@@ -28,7 +29,7 @@ def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int
 
     Returns:
         columns model, dataset, subset, prompt, metric (weighted_f1 or sentiment_bias), scheme, dimension, scoring, estimate, ci_low,
-        ci_high, bca_low, bca_high; NULL where a score or interval is not defined.
+        ci_high, bca_low, bca_high, p_value (of a sentiment bias, that it is none); NULL where a score, interval or test is not defined.
     """
     gradings = [emotions(subset), *affects(subset, schemes)]
     compute = keep(score_intervals)
@@ -50,6 +51,7 @@ def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int
             cell
             | dict(zip(("metric", "scheme", "dimension", "scoring"), key, strict=True))
             | {"estimate": estimate, "ci_low": ci.low, "ci_high": ci.high, "bca_low": bca.low, "bca_high": bca.high}
+            | {"p_value": bias_p_value(scores[key], counts) if key[0] == "sentiment_bias" else np.nan}
             for key, (estimate, ci, bca) in zip(scores, found, strict=True)
         ]
 
@@ -68,6 +70,17 @@ def score_intervals(scores: tuple[Score, ...], counts: Counts, draws: int) -> In
     ends = np.cumsum([score.weights.shape[1] for score in scores])[:-1]
     values = (score.function(drawn[:, place]) for score, place in zip(scores, np.split(places, ends), strict=True))
     return [(score.of(counts), *intervals(score, counts, value)) for score, value in zip(scores, values, strict=True)]
+
+
+def bias_p_value(bias: Score, counts: Counts) -> float:
+    """Return McNemar's exact p-value of both kinds of error being equally likely.
+
+    NaN with fewer than two images, and where an image has several answers, which are not independent.
+    """
+    too_bright, too_dark, n = bias.weights.T
+    if counts[n > 0].sum() < FEWEST_IMAGES or (n > 1).any():
+        return np.nan
+    return mcnemar_exact(int(counts @ too_bright), int(counts @ too_dark))
 
 
 def _kinds(subset: Subset, sheet: Sheet) -> tuple[Counts, Kinds]:

@@ -173,7 +173,8 @@ def test_sentiment_bias(mart: Mart, cells: Cells, schemes: dict[str, Scheme]) ->
     expected = []
     for cell, rows in of_cells(cells):
         for name, scheme in schemes.items():
-            pairs = [(row["truth_side"], row["predicted_side"]) for row in scored(with_sides(rows, scheme, "sentiment"), "answered")]
+            answered = scored(with_sides(rows, scheme, "sentiment"), "answered")
+            pairs = [(row["truth_side"], row["predicted_side"]) for row in answered]
             determined = Counter(pair for pair in pairs if set(pair) <= {"positive", "negative"})
             n, brighter, darker = determined.total(), determined["negative", "positive"], determined["positive", "negative"]
             expected.append(
@@ -185,12 +186,22 @@ def test_sentiment_bias(mart: Mart, cells: Cells, schemes: dict[str, Scheme]) ->
                     "n_positive_as_negative": darker,
                     "sentiment_bias": (brighter - darker) / n if n else None,
                     "n_undetermined": len(pairs) - n,
-                    "mcnemar_p": binomtest(brighter, brighter + darker).pvalue if brighter + darker else 1.0,
+                    "mcnemar_p": exact_mcnemar(answered),
                     "is_complete": is_complete(rows),
                 }
             )
     assert any(row["sentiment_bias"] is None for row in expected)
     assert_same(mart("sentiment_bias"), expected, "scheme")
+
+
+def exact_mcnemar(answered: list[Row]) -> float | None:
+    """Test the two kinds of error where no image has two answers with a sentiment on both sides."""
+    pairs = [(row["image_id"], row["truth_side"], row["predicted_side"]) for row in answered]
+    determined = [pair for pair in pairs if set(pair[1:]) <= {"positive", "negative"}]
+    if len(determined) < 2 or len({image for image, *_ in determined}) < len(determined):
+        return None
+    errors = [said for _, of, said in determined if of != said]
+    return binomtest(errors.count("positive"), len(errors)).pvalue if errors else 1.0
 
 
 def category(row: Row, scheme: Scheme) -> str:

@@ -110,6 +110,20 @@ def test_with_several_answers_an_image_the_image_stays_the_unit():
     assert five["mcnemar_p"] is None
 
 
+def test_more_answers_on_one_side_do_not_make_a_difference_likelier():
+    """Twelve images answered alike, on one side 24 times each: nothing but the number of answers has changed."""
+    known = images({f"{number:02}": "awe" if number < 7 else "fear" for number in range(12)})
+
+    def said(prompt: str, n_right: int) -> list[tuple[str, str, str, str | None]]:
+        return [("m", prompt, f"{number:02}", "awe" if (number < 7) == (number % 5 < n_right) else "fear") for number in range(12)]
+
+    plain, cheerful = said("simple", 3), said("cheerful", 4)
+    once, often = (compared(answers(plain + cheerful * times), known).sort("kind", "scoring") for times in (1, 24))
+    assert once["kind"].unique().sort().to_list() == ["persona", "prompt"]
+    assert often["p_value"].to_list() == once["p_value"].to_list()
+    assert (once["p_value"] < 1).any()
+
+
 @pytest.mark.parametrize(("n", "expected"), [(0, [0, None, None, None]), (1, [1, 0.0, None, None])])
 def test_fewer_than_two_pairs_have_no_interval_and_no_test(n, expected):
     rows = [("m", "p", "a", "awe"), ("n", "p", "a", "awe" if n else "error")]

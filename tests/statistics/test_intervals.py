@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 
 from eve_pipeline.statistics.computing import keep_in
 from eve_pipeline.statistics.intervals import cell_intervals
@@ -53,6 +54,19 @@ def test_sentiment_bias_looks_labels_up_in_any_case_and_ratings_where_there_is_n
     row = found(said, known, metric="sentiment_bias", scheme="s")
     assert row["estimate"] == pytest.approx(0.5)
     assert (row["ci_low"], row["ci_high"]) == (0, 1)
+
+
+def test_the_bias_is_tested_where_an_image_has_one_answer():
+    """Five of six negative images are read too brightly, one of two positive ones too darkly: McNemar of 5 and 1."""
+    known = images({f"{number}": "fear" if number < 6 else "joy" for number in range(8)})
+    read = [("m", "p", f"{number}", label) for number, label in enumerate(["awe"] * 5 + ["fear", "sadness", "awe"])]
+    once, twice, of_one, of_none = (
+        found(answers(rows), known, metric="sentiment_bias") for rows in (read, [*read, read[0]], read[:1], [("m", "p", "0", "refusal")])
+    )
+    assert once["estimate"] == pytest.approx((5 - 1) / 8)
+    assert once["p_value"] == pytest.approx(mcnemar([[0, 5], [1, 0]], exact=True).pvalue)
+    assert [row["p_value"] for row in (twice, of_one, of_none)] == [None, None, None]
+    assert found(answers(read), known, metric="weighted_f1")["p_value"] is None
 
 
 def test_kept_results_are_those_computed(tmp_path):

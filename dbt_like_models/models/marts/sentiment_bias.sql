@@ -49,8 +49,10 @@ select
     (n_negative_as_positive - n_positive_as_negative) / nullif(n, 0) as sentiment_bias,
     ci_low,
     ci_high,
+    bca_low,
+    bca_high,
     n_undetermined,
-    {{ mcnemar_exact('n_negative_as_positive', 'n_positive_as_negative') }} as mcnemar_p,
+    intervals.p_value as mcnemar_p,
     is_complete
 from counts
 inner join cells using (cell)
