@@ -22,7 +22,7 @@ select
     image_id,
     truth,
     count(distinct model) filter (where reading is not null) as n_models,
-    mode(reading) as most_common_reading,
+    mode(reading order by reading) as most_common_reading,
     list(distinct reading order by reading) filter (where reading is not null) as readings,
     bool_and(reading is not null) as is_complete
 from readings

@@ -40,8 +40,8 @@ select
     model,
     subset,
     count(*) as n,
-    count_if(sentiment_before = 'negative' and sentiment_under_persona = 'positive') as n_turned_positive,
-    count_if(sentiment_before = 'positive' and sentiment_under_persona = 'negative') as n_turned_negative,
+    count_if(sentiment_before = 'negative' and sentiment_under_persona = 'positive')::bigint as n_turned_positive,
+    count_if(sentiment_before = 'positive' and sentiment_under_persona = 'negative')::bigint as n_turned_negative,
     round(count_if(sentiment_before <> sentiment_under_persona) / count(*), 3) as share_flipped,
     is_complete
 from pairs

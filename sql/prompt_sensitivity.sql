@@ -1,5 +1,32 @@
 -- How far apart are the best and the worst prompt of each model, and which are they?
 -- $scoring = strict
+-- Prompts that offer only some of the labels are left out: theirs is an easier task.
+with
+
+offered as (
+
+    select
+        model,
+        subset,
+        prompt,
+        max(len(labels)) as n_labels
+    from raw.configs
+    where is_current
+    group by all
+
+),
+
+whole as (
+
+    select
+        model,
+        subset,
+        prompt
+    from offered
+    qualify n_labels = max(n_labels) over (partition by subset)
+
+)
+
 select
     subset,
     model,
@@ -12,6 +39,7 @@ select
     min(n) as min_n,
     bool_and(is_complete) as is_complete
 from marts.weighted_f1
+inner join whole using (model, subset, prompt)
 where scoring = $scoring
 group by all
 order by subset, spread desc nulls last, model

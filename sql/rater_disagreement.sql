@@ -27,7 +27,7 @@ select
     any_value(n_votes) as n_votes,
     round(any_value(votes[truth]), 3) as share_of_raters,
     count(distinct model) filter (where status = 'ok') as n_models,
-    mode(label) as most_common_answer,
+    mode(label order by label) as most_common_answer,
     round(avg(coalesce(votes[label], 0)) filter (where status = 'ok'), 3) as share_who_agree_with_models,
     bool_and(status not in ('error', 'missing')) as is_complete
 from readings

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import polars as pl
 import polars.selectors as cs
 import typer
-import yaml
 from rich.console import Console
 
 from eve_pipeline.errors import EveError
+from eve_pipeline.files import replacing, unwritable
 from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 from eve_pipeline.warehouse.limits import DEFAULT_LIMITS, Limits
@@ -75,7 +76,9 @@ def sql(
     elif tables or describe is not None:
         _write(_described(describe, settings), format, output)
     elif query is not None:
-        _answer(query, values, limits, settings, format, output)
+        from eve_pipeline.warehouse.query import number_or_text
+
+        _answer(query, {name: number_or_text(value) for name, value in values.items()}, limits, settings, format, output)
     elif named is not None:
         _answer_named(named, values, limits, settings, format, output)
     elif sys.stdin.isatty() and sys.stdout.isatty():
@@ -86,7 +89,7 @@ def sql(
 
 
 def _answer(
-    query: str, values: dict[str, object], limits: Limits, settings: Settings, form: Format = Format.table, output: Path | None = None
+    query: str, values: Mapping[str, object], limits: Limits, settings: Settings, form: Format = Format.table, output: Path | None = None
 ) -> None:
     from eve_pipeline.warehouse.query import ask
 
@@ -98,7 +101,7 @@ def _answer(
 
 
 def _answer_named(
-    name: str, values: dict[str, object], limits: Limits, settings: Settings, form: Format = Format.table, output: Path | None = None
+    name: str, values: Mapping[str, str], limits: Limits, settings: Settings, form: Format = Format.table, output: Path | None = None
 ) -> None:
     from eve_pipeline.warehouse.query import named_query
 
@@ -138,7 +141,7 @@ def _write_dictionary(output: Path | None, settings: Settings) -> None:
 
     text = page(tables(_database(settings)), settings)
     if output:
-        output.write_text(text, encoding="utf-8")
+        _write_file(text.encode(), output)
     else:
         sys.stdout.write(text)
 
@@ -155,11 +158,11 @@ def _named_queries(settings: Settings) -> "dict[str, NamedQuery]":
     return named_queries(settings)
 
 
-def _parameter(text: str) -> tuple[str, object]:
+def _parameter(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise EveError(f"{text!r} is not NAME=VALUE", "Write, for example, -p prompt=explanation.")
-    return name, yaml.safe_load(value)
+    return name, value
 
 
 def _as_json(value: object) -> str:
@@ -176,10 +179,18 @@ def _write(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
         plain = frame.with_columns(cs.nested().map_elements(_as_json, return_dtype=pl.String), cs.binary().bin.encode("hex"))
         plain.write_csv(content)
     elif form is Format.json:
-        frame.with_columns(cs.binary().bin.encode("hex")).write_json(content)
+        frame.with_columns(cs.binary().bin.encode("hex"), cs.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128)).write_json(content)
     else:
         frame.write_parquet(content)
     if output:
-        output.write_bytes(content.getvalue())
+        _write_file(content.getvalue(), output)
     else:
         sys.stdout.buffer.write(content.getvalue())
+
+
+def _write_file(content: bytes, output: Path) -> None:
+    try:
+        with replacing(output) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise unwritable(output, error) from error

@@ -58,8 +58,8 @@ def prompt(answer: Callable[[str], None], tables: Mapping[str, Table], questions
     Console().print(WELCOME)
     while True:
         try:
-            if statement := session.prompt().strip():
-                answer(statement.rstrip("; \n"))
+            if statement := session.prompt().strip("; \n"):
+                answer(statement)
         except KeyboardInterrupt:  # Ctrl-C clears what is typed, or ends the query that runs
             continue
         except EOFError:

@@ -185,7 +185,7 @@ def latency(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin":
     import altair as alt
 
     base = alt.Chart(rows).encode(_names("model"))
-    title = "latency: median, and up to the 90th percentile (s)"
+    title = "median to 90th percentile (s)"
     seconds = alt.X("p50_s:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
     rule = base.mark_rule(color=GREEN, strokeWidth=2).encode(seconds, x2="p90_s:Q")
     return alt.layer(rule, base.mark_point(color=GREEN, fill=GREEN, size=60, opacity=1).encode(seconds)).properties(

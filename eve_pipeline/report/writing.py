@@ -29,22 +29,23 @@ PLAIN_PROMPT = "simple"
 SMALLEST = 0.0005
 """What three decimals would round to nothing."""
 
-MODELS = """
+IS_SHOWN = "($subsets::varchar[] is null or list_contains($subsets::varchar[], subset))"
+MODELS = f"""
     select model, any_value(model_id) as id, string_agg(distinct model_revision, ', ' order by model_revision) as revision
-    from raw.configs where is_current group by model order by model
-"""
-PROMPTS = """
-    select prompt, string_agg(distinct prompt_revision, ', ' order by prompt_revision) as revision from raw.configs where is_current
-    group by prompt order by prompt
-"""
-SUBSETS = """
+    from raw.configs where is_current and {IS_SHOWN} group by model order by model
+"""  # noqa: S608 - a condition
+PROMPTS = f"""
+    select prompt, string_agg(distinct prompt_revision, ', ' order by prompt_revision) as revision from raw.configs
+    where is_current and {IS_SHOWN} group by prompt order by prompt
+"""  # noqa: S608 - as above
+SUBSETS = f"""
     select subset, dataset, count(*) as images, count(label) as with_label from raw.benchmark_items
-    left join staging.stg_images using (dataset, image_id) group by all order by subset
-"""
-PARSERS = """
+    left join staging.stg_images using (dataset, image_id) where {IS_SHOWN} group by all order by subset
+"""  # noqa: S608 - as above
+PARSERS = f"""
     select parser_version, count(distinct (model, subset, prompt)) as cells, count(*) as answers from staging.stg_answers
-    group by all order by all
-"""
+    where {IS_SHOWN} group by all order by all
+"""  # noqa: S608 - as above
 PROVENANCE = {"Models": MODELS, "Prompts": PROMPTS, "Subsets": SUBSETS, "Readers of the replies": PARSERS}
 
 
@@ -125,7 +126,7 @@ def _page(connection: duckdb.DuckDBPyConnection, published: Path, shows: Shows) 
         published=f"{_published_at(published):%Y-%m-%d %H:%M} UTC",
         publication=published.parent.name,
         version=version("eve_pipeline"),
-        provenance={name: connection.sql(sql).pl() for name, sql in PROVENANCE.items()},
+        provenance={name: connection.sql(sql, params={"subsets": shows.subsets or None}).pl() for name, sql in PROVENANCE.items()},
     )
 
 

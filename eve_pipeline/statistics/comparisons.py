@@ -164,7 +164,7 @@ def _difference(sides: Sides, counts: Counts, n_pairs: int, drawn: Sequence[Floa
 
 
 def _of_one_answer(side: Score) -> Score:
-    """Return the score to which an image adds as much as one answer, however many it has: with 24 on one side, swapping would not be fair."""
+    """Return the score to which an image adds as much as one answer: with 24 of them on one side, swapping would not be fair."""
     n = _sum_of_third(side, 0) if side.function is weighted_f1 else side.weights[:, -1]
     return Score(side.function, side.weights / np.maximum(n, 1)[:, None])
 

@@ -46,7 +46,7 @@ def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int
             if grading.dimension == "sentiment"
         }
         found = compute(tuple(scores.values()), counts, draws)
-        cell = {"model": sheet.model, "dataset": subset.dataset, "subset": subset.subset, "prompt": sheet.prompt}
+        cell: dict[str, object] = {"model": sheet.model, "dataset": subset.dataset, "subset": subset.subset, "prompt": sheet.prompt}
         return [
             cell
             | dict(zip(("metric", "scheme", "dimension", "scoring"), key, strict=True))

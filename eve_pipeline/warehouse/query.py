@@ -19,6 +19,7 @@ from eve_pipeline.registry import pick
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.limits import ALL_ROWS, DEFAULT_LIMITS, REFUSED, Limits
 
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 PARAMETER = re.compile(r"^-- \$(\w+) = (.+)$", re.MULTILINE)
 
 
@@ -32,12 +33,30 @@ class NamedQuery(BaseModel):
     sql: str
     parameters: dict[str, str | int | float]
 
-    def with_values(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Return the values of all parameters, the defaults where no other is given; `EveError` names those that are unknown."""
+    def with_values(self, values: Mapping[str, str]) -> Mapping[str, object]:
+        """Return the values of all parameters, of the type of their defaults, which stand where no other value is given.
+
+        Raises:
+            EveError: a parameter is unknown, or a number is not one.
+        """
         if unknown := sorted(values.keys() - self.parameters):
             known = ", ".join(f"{name} (by default {default})" for name, default in self.parameters.items())
             raise EveError(f"The query {self.name!r} has no parameter {', '.join(unknown)}", f"It has {known or 'none'}.")
-        return {**self.parameters, **values}
+        return self.parameters | {name: self._typed(name, value) for name, value in values.items()}
+
+    def _typed(self, name: str, value: str) -> str | int | float:
+        default = self.parameters[name]
+        try:
+            return type(default)(value)
+        except ValueError as error:
+            raise EveError(f"{name} of the query {self.name!r} is a number, not {value!r}", f"By default it is {default}.") from error
+
+
+def number_or_text(value: str) -> str | int | float:
+    """Return a value for a parameter of which nothing is known: a number where it is written as one, else the text."""
+    if NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
 
 
 def named_queries(settings: Settings) -> dict[str, NamedQuery]:

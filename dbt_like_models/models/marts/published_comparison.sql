@@ -1,4 +1,7 @@
-{%- set cell = "struct_pack(model := ours.model, dataset := ours.dataset, subset := ours.subset, prompt := ours.prompt, weighted_f1 := ours.weighted_f1)" -%}
+{%- set columns = ["model", "dataset", "subset", "prompt", "weighted_f1", "ci_low", "ci_high", "n", "is_whole"] -%}
+{%- set cell -%}
+struct_pack({% for column in columns %}{{ column }} := ours.{{ column }}{{ ", " if not loop.last }}{% endfor %})
+{%- endset -%}
 with
 
 published as (
@@ -13,11 +16,14 @@ published as (
 
 model_ids as (
 
-    select distinct
+    select
         model,
-        model_id
+        subset,
+        any_value(model_id) as model_id,
+        bool_and(image_limit is null) as is_whole
     from {{ source('raw', 'configs') }}
-    where is_current
+    where is_current and prompt = 'simple'
+    group by all
 
 ),
 
@@ -25,9 +31,10 @@ ours as (
 
     select
         scores.*,
-        model_ids.model_id
+        model_ids.model_id,
+        model_ids.is_whole and scores.is_complete as is_whole
     from {{ ref('weighted_f1') }} as scores
-    inner join model_ids using (model)
+    inner join model_ids using (model, subset)
     where scores.scoring = 'strict' and scores.prompt = 'simple' and scores.weighted_f1 is not null
 
 ),
@@ -40,10 +47,13 @@ found as (
         published.statistic,
         coalesce(
             arg_min({{ cell }}, ours.weighted_f1) filter (where published.statistic = 'min'),
-            arg_max({{ cell }}, ours.weighted_f1) filter (where published.statistic <> 'min')
+            arg_max({{ cell }}, ours.weighted_f1) filter (where published.statistic = 'max'),
+            -- Of several entries that point at the model the first whole one, not the best.
+            arg_min({{ cell }}, (not ours.is_whole, ours.model)) filter (where len(published.ids) = 1),
+            arg_max({{ cell }}, ours.weighted_f1)
         ) as cell,
         count(distinct ours.subset) as n_subsets,
-        bool_and(ours.is_complete) as is_complete
+        bool_and(ours.is_whole) as is_whole
     from published
     inner join ours on list_contains(published.ids, ours.model_id) and list_contains(published.wanted, ours.subset)
     group by all
@@ -61,11 +71,15 @@ select
     published.statistic,
     published.published_value,
     found.cell.weighted_f1 as our_value,
-    published.wanted = ['abstract'] and coalesce(found.is_complete, false) as is_comparable,
+    found.cell.ci_low as ci_low,
+    found.cell.ci_high as ci_high,
+    found.cell.n as n,
+    published.wanted = ['abstract'] and coalesce(found.cell.is_whole, false) as is_comparable,
     case
         when found.cell is null then 'no answers of such a model about these images with the prompt simple'
         when found.n_subsets < len(published.wanted) then 'only ' || found.n_subsets || ' of ' || len(published.wanted) || ' subsets were asked about'
-        when not found.is_complete then 'some of our cells are incomplete'
+        when not if(published.statistic = 'value', found.cell.is_whole, found.is_whole)
+            then 'some of our cells lack answers, or were asked about a part of the images'
         when published.wanted <> ['abstract'] then 'the hard subsets are drawn anew; prompt wording and parser are our own'
         else 'the same images, but for ties; prompt wording and parser are our own'
     end as reason,
