@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +12,12 @@ from ulid import ULID
 
 from eve_pipeline.errors import EveError
 
-MAKE_ROOM: Final = "Make room or mend the disk, then run the same command again: what was stored is kept."
-_NO_ROOM: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+MAKE_ROOM: Final = "Make room, or make the disk writable, then run the same command again: what was stored is kept."
+_NO_ROOM: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS))
 
 
 def is_out_of_room(said: object) -> bool:
-    """Whether an error, of this process or told by another one, is that of a full disk; libraries wrap the system's in their own."""
+    """Whether an error, of this process or told by another one, is that of a full or read-only disk; libraries wrap the system's."""
     return any(reason in str(said) for reason in _NO_ROOM)
 
 
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     What it wrote takes the place of `path` at its end; a block that raises changes nothing.
 
     Raises:
-        EveError: the disk is full.
+        EveError: the disk is full or read-only.
     """
     temporary = path.with_name(f".{path.name}.{ULID()}.tmp")
     try:
@@ -45,7 +45,8 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
         raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # which would hide what went wrong
+            temporary.unlink()
 
 
 def sha256_of_file(file: Path) -> str:

@@ -25,6 +25,19 @@ def test_or_not_at_all(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 
 
+def test_a_disk_that_cannot_be_written_is_told_though_nothing_can_be_removed_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise OSError(30, os.strerror(30), str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with (
+        pytest.raises(EveError, match=r"file\.txt cannot be written.*Read-only file system"),
+        replacing(tmp_path / "file.txt") as temporary,
+    ):
+        temporary.write_text("x")
+
+
 @pytest.mark.parametrize("error", [OSError(28, os.strerror(28)), ValueError("underlying IO error: No space left on device (os error 28)")])
 def test_a_full_disk_is_told_by_the_file_that_was_to_be_written(tmp_path: Path, error: Exception):
     file = tmp_path / "file.txt"

@@ -26,6 +26,7 @@ def differences(table: str, key: Sequence[str], theirs: pl.DataFrame, ours: pl.D
     if absent_key := [name for name in key if name in absent]:
         return whole.filter(pl.col("column").is_in(absent_key))
     columns = [name for name in theirs.columns if name not in {*key, *absent}]
+    twice = theirs.filter(theirs.select(key).is_duplicated()).unique(key, maintain_order=True)
     theirs, ours = _comparable(theirs.select(*key, *columns), ours), _comparable(ours.select(*key, *columns), ours)
     both = theirs.with_columns(is_theirs=True).join(
         ours.with_columns(is_ours=True), on=list(key), how="full", nulls_equal=True, suffix="|ours", coalesce=True
@@ -49,7 +50,8 @@ def differences(table: str, key: Sequence[str], theirs: pl.DataFrame, ours: pl.D
         )
         for name in columns
     ]
-    return pl.concat([whole, one_sided, *unequal])
+    doubled = twice.select(table=pl.lit(table), row=row, column=pl.lit("all"), bundle=pl.lit("twice"), recomputed=pl.lit("once"))
+    return pl.concat([whole, one_sided, doubled, *unequal])
 
 
 def _comparable(frame: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:

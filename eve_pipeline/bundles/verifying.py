@@ -1,6 +1,7 @@
 """Check a bundle: its hashes, its keys, what is read in its replies, and every number in its marts, all computed anew."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,8 +73,19 @@ def verify(path: Path, settings: Settings) -> Verified:
         n_not_read_again=n_other,
         n_marts=len(theirs),
         n_mart_rows=sum(rows.height for rows in theirs.values()),
-        differences=pl.concat([pl.DataFrame(schema=DIFFERENCE), wrong_keys(tables), read_again, *found]),
+        differences=pl.concat([pl.DataFrame(schema=DIFFERENCE), wrong_keys(tables), read_again, left_out(theirs, marts, manifest), *found]),
     )
+
+
+def left_out(theirs: Tables, marts: Tables, manifest: Manifest) -> pl.DataFrame:
+    """Return the marts and columns that a bundle of this version lacks, as differences; one of an earlier version may know less."""
+    if manifest.program.version != version("eve_pipeline"):
+        return pl.DataFrame(schema=DIFFERENCE)
+    whole = [(name, "all", "all") for name in marts if name not in theirs]
+    columns = [
+        (name, "all", column) for name, rows in theirs.items() for column in marts.get(name, rows).columns if column not in rows.columns
+    ]
+    return pl.DataFrame([(*place, "absent", "present") for place in whole + columns], DIFFERENCE, orient="row")
 
 
 def _names(folder: str, manifest: Manifest) -> list[str]:

@@ -24,7 +24,7 @@ MS_A_MINUTE = 60_000
 MOST_PARTS = 1_000
 MEASURES = ("prompt_tokens", "completion_tokens", "latency_ms")
 SIZE = ["dataset", "image_id", "width", "height"]
-ASKED_TODAY = 'json_merge_patch(parameters, \'{"prompt": null, "response_format": null}\')'
+ASKED_ALIKE = 'json_merge_patch(parameters, \'{"prompt": null, "response_format": null, "model": {"revision": null}}\')'
 
 
 def expected_usd(entry: ModelEntry, prompt: str, width: int, height: int) -> float | None:
@@ -114,7 +114,7 @@ def _ratios(stored: pl.DataFrame, prompt: str) -> tuple[Mapping[str, float | Non
 
 
 def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
-    """Return by prompt the sums of what good replies of the model took, asked as it is asked today but for the prompt, and of estimates."""
+    """Return by prompt the sums of what good replies of the model took, asked as today but for prompt and revision, and of estimates."""
     tables = {table: _files_of(table, entry.key, warehouse) for table in ("configs", "requests", "responses")}
     if not all(tables.values()):
         return pl.DataFrame(schema={"prompt": pl.String})
@@ -130,7 +130,7 @@ def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> p
                 from requests
                 join configs using (config_digest, model, subset, prompt)
                 join images using (dataset, image_id)
-                where {ASKED_TODAY} = (select {ASKED_TODAY} from current)
+                where {ASKED_ALIKE} = (select {ASKED_ALIKE} from current)
             )
             select prompt, rendered_prompt, width, height,
                 {", ".join(f"sum({m})::double as {m}, count({m}) as n_{m}" for m in MEASURES)}

@@ -10,7 +10,7 @@ import polars as pl
 from filelock import FileLock
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.responses.budget import Budget
+from eve_pipeline.responses.budget import ROUNDING, Budget
 from eve_pipeline.responses.cells import Cell, tasks
 from eve_pipeline.responses.extent import Extent, last_extent
 from eve_pipeline.responses.forecast import forecast, totals
@@ -96,9 +96,17 @@ def _ask_within(left_usd: float | None, cell: Cell, entry: ModelEntry, settings:
         if expected_usd > left_usd:
             why = f"{plan.missing.height} requests are expected to cost {expected_usd:.4f} USD; {left_usd:.4f} are left of this month's"
             return CellOutcome(cell, n_requests=plan.requests.height, n_left=plan.missing.height, held_back=why)
-    [outcome] = ask_cells([cell], settings, extent=None, budget=Budget(left_usd))
-    cut_off = f"{outcome.n_left} requests are left: the others cost more than was expected" if outcome.n_left else None
-    return outcome._replace(held_back=cut_off)
+    budget = Budget(left_usd)
+    [outcome] = ask_cells([cell], settings, extent=None, budget=budget)
+    return outcome._replace(held_back=_exceeded(outcome, budget))
+
+
+def _exceeded(outcome: CellOutcome, budget: Budget) -> str | None:
+    if outcome.n_left:
+        return f"{outcome.n_left} requests are left: the others cost more than was expected"
+    if budget.max_usd is not None and budget.spent_usd > budget.max_usd * ROUNDING:
+        return f"the replies cost {budget.spent_usd:.4f} USD, more than was expected; {budget.max_usd:.4f} were left of this month's"
+    return None
 
 
 def _expected_usd(plan: Plan, entry: ModelEntry, settings: Settings) -> float:

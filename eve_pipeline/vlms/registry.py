@@ -165,7 +165,12 @@ class ModelEntry(BaseModel):
 
 def model_entries(settings: Settings) -> dict[str, ModelEntry]:
     """Return the shipped and the user's entries by key."""
-    return read_file(ModelEntry, [settings.assets_data / "models.yaml", settings.home / "models.yaml"])
+    return read_file(ModelEntry, entry_files(settings))
+
+
+def entry_files(settings: Settings) -> list[Path]:
+    """Return the files of the shipped and of the user's entries, which may not exist."""
+    return [settings.assets_data / "models.yaml", settings.home / "models.yaml"]
 
 
 def model_entry(key: str, settings: Settings) -> ModelEntry:

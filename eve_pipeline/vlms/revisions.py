@@ -1,7 +1,9 @@
 """Resolve what a model entry points at today to a revision."""
 
 import hashlib
+import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -44,13 +46,24 @@ def folder_digest(folder: Path, entry: ModelEntry) -> str:
 
 
 def checkpoint_digest(folder: Path) -> str | None:
-    """Return the SHA-256 over names and contents of a folder's files, documents left out; None where there are none."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".md")
+    """Return the SHA-256 over names and contents of a folder's files, documents and hidden ones left out; None where there are none."""
+    files = sorted(file for file in _files(folder) if file.is_file() and file.suffix != ".md")
     digest = hashlib.sha256()
     for file in files:
         stat = file.stat()
         digest.update(f"{file.relative_to(folder)}\0{_file_digest(file, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)}\n".encode())
     return digest.hexdigest() if files else None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder, those of folders it links to as well; hidden ones are of tools, not of the model."""
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
+        if real not in seen:
+            yield from (Path(root) / name for name in files if not name.startswith("."))
+        seen.add(real)
 
 
 @cache
@@ -59,12 +72,16 @@ def _file_digest(file: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:  #
 
 
 def is_settled(folder: Path, seconds: float) -> bool:
-    """Whether nothing in a folder was written, renamed or removed within the last seconds, as while a checkpoint is copied there."""
+    """Whether nothing in a folder was written, renamed or removed within the last seconds, as while a checkpoint is copied there.
+
+    The system's own time of the last change counts: the other one may be a copy's, or in the future.
+    """
     try:
-        status = [path.stat() for path in [folder, *folder.rglob("*")] if path.exists()]
+        files = list(_files(folder))
+        status = [path.stat() for path in [folder, *files, *{file.parent for file in files}] if path.exists()]
     except FileNotFoundError:  # removed since it was listed
         return False
-    return all(time.time() - max(one.st_mtime, one.st_ctime) >= seconds for one in status)
+    return all(time.time() - one.st_ctime >= seconds for one in status)
 
 
 def hub_commit(entry: ModelEntry) -> str:

@@ -41,6 +41,10 @@ def test_rows_and_columns_of_one_side_are_told():
     assert found(ROWS, pl.DataFrame())[0] == ("weighted_f1", "all", "model", "present", "absent")
 
 
+def test_a_row_that_comes_twice_is_told_once():
+    assert found(pl.concat([ROWS, ROWS.head(1)]), ROWS) == [("weighted_f1", "a", "all", "twice", "once")]
+
+
 def test_every_mart_has_a_key():
     marts = {file.stem for file in (PROJECT / "dbt_like_models" / "models" / "marts").glob("*.sql")}
     assert mart_keys(PROJECT / "dbt_like_models").keys() == marts

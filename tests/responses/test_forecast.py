@@ -153,6 +153,15 @@ def test_replies_to_pictures_prepared_differently_say_nothing(priced: Settings, 
     assert set(foreseen(priced)["basis"]) == {"estimated"}
 
 
+def test_replies_of_an_earlier_revision_are_gone_by(priced: Settings, chat_server: ChatServer, add_model: Callable[..., None]):
+    list(ask_cells([Cell("paid", "photos", "simple")], priced))
+    add_model("paid", backend="openai", id="stub", base_url=chat_server.url, prices=PRICES.model_dump(mode="json"), revision="r2")
+    expected = foreseen(priced)
+    assert expected.height == N
+    assert set(expected["basis"]) == {"stored"}
+    assert expected["prompt_tokens"].to_list() == pytest.approx([100.0] * N)
+
+
 def test_failed_requests_have_no_part_in_the_forecast(priced: Settings, chat_server: ChatServer):
     chat_server.fault = lambda number: 400 if number > 10 else 0
     list(ask_cells([Cell("paid", "photos", "simple")], priced))

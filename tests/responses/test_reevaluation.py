@@ -86,6 +86,15 @@ def test_what_costs_more_than_was_forecast_is_cut_off_at_the_sum(prepared: Setti
     assert len(chat_server.seen) == n_seen
 
 
+def test_a_sum_that_was_exceeded_is_told_though_all_was_asked(prepared: Settings, add_paid: Add, chat_server: ChatServer):
+    """All requests are on their way before the first reply tells its cost."""
+    add_paid(automation={"max_usd_per_month": 6}, parameters={"max_new_tokens": 1}, limits={"max_in_flight": N})
+    outcome = asked_again(SIMPLE, prepared)
+    assert len(chat_server.seen) == N
+    assert outcome.held_back
+    assert "more than was expected" in outcome.held_back
+
+
 def test_one_cell_after_the_other_spends_from_one_sum(prepared: Settings, add_paid: Add, chat_server: ChatServer):
     list(ask_cells([SIMPLE], prepared))
     add_paid(id="another", automation={"max_usd_per_month": N * USD * 2.5})

@@ -9,7 +9,7 @@ from eve_pipeline.warehouse.publish import publication, run_dbt
 TESTED = {
     "stg_images", "stg_answers", "stg_answers_ever", "confusion_counts", "cells", "affect_counts", "graded_counts", "class_scores",
     "f1_scores", "weighted_f1", "affect_f1", "sentiment_bias", "error_categories", "stg_requests", "cost_and_latency",
-    "label_order_answers", "label_share_changes",
+    "label_order_answers", "label_share_changes", "published_comparison",
 }  # fmt: skip
 
 

@@ -37,6 +37,22 @@ def test_a_local_revision_follows_contents_and_names_alone(checkpoint: Path):
     assert model_revision(local(checkpoint)) != before
 
 
+def test_a_linked_folder_is_part_of_the_checkpoint_and_what_tools_leave_is_not(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "part.bin").write_bytes(b"weights")
+    before = model_revision(local(checkpoint))
+    (checkpoint / ".DS_Store").write_bytes(b"a folder's looks")
+    (checkpoint / ".cache").mkdir()
+    (checkpoint / ".cache" / "model.safetensors.metadata").write_text("a download's")
+    assert model_revision(local(checkpoint)) == before
+    (checkpoint / "sub").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(checkpoint)
+    linked = model_revision(local(checkpoint))
+    assert linked != before
+    (elsewhere / "part.bin").write_bytes(b"others")
+    assert model_revision(local(checkpoint)) != linked
+
+
 def test_an_endpoint_is_known_by_its_model_id():
     assert model_revision(ModelEntry(key="m", backend="openai", id="gpt-4o-2024-08-06")) == "gpt-4o-2024-08-06"
 
@@ -128,6 +144,8 @@ def test_where_the_hub_is_out_of_reach_nothing_is_observed_and_the_cached_copy_t
 def test_a_folder_in_which_something_was_just_written_is_not_settled(checkpoint: Path):
     os.utime(checkpoint / "model.safetensors", (0, 0))
     os.utime(checkpoint / "config.json", (0, 0))
+    os.utime(checkpoint / "model.safetensors", (2**32, 2**32))
+    assert is_settled(checkpoint, 0), "nor does a clock that was wrong count"
     assert not is_settled(checkpoint, 3600), "a copy may keep the times of what it copies"
     assert is_settled(checkpoint, 0)
     assert is_settled(checkpoint / "nowhere", 3600), "nothing is being copied there"
