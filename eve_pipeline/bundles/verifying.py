@@ -29,11 +29,24 @@ WRONG_KEYS = {
         select config_digest || ' ' || dataset || ' ' || image_id || ' ' || repeat as row, request_key as bundle,
             sha256(config_digest || image_sha256 || repeat) as recomputed
         from requests where origin = 'asked' and request_key <> sha256(config_digest || image_sha256 || repeat)""",
+    ("requests", "all"): """
+        select config_digest || ' ' || dataset || ' ' || image_id || ' ' || repeat as row, 'present' as bundle, 'no answer' as recomputed
+        from requests anti join answers using (config_digest, model, subset, prompt, dataset, image_id, repeat)""",
     ("responses", "request_key"): """
         select request_key as row, 'present' as bundle, 'not requested' as recomputed
         from responses anti join requests using (request_key)""",
 }
-"""Keys are hashes of what they stand for."""
+"""Keys are hashes of what they stand for, every request has an answer and every reply a request."""
+
+HASHED = {"model_id": "$.model.id", "model_revision": "$.model.revision", "rendered_prompt": "$.prompt"}
+"""Columns of configs that repeat what is in `parameters`, of which the digest is."""
+
+WRONG_KEYS |= {
+    ("configs", column): f"""
+        select config_digest as row, {column} as bundle, parameters ->> '{path}' as recomputed
+        from configs where {column} <> parameters ->> '{path}'"""  # noqa: S608 - constants
+    for column, path in HASHED.items()
+}
 
 
 class Verified(NamedTuple):
@@ -115,9 +128,9 @@ def _rows(name: str, bundle: Bundle, schema: pl.Schema) -> pl.DataFrame:
 
 
 def wrong_keys(tables: Tables) -> pl.DataFrame:
-    """Return the keys that are not the hashes of what they stand for, as differences."""
+    """Return the keys that are not the hashes of what they stand for, and rows without their counterpart, as differences."""
     with duckdb.connect() as connection:
-        for name in ("configs", "requests", "responses"):
+        for name in ("configs", "requests", "responses", "answers"):
             connection.register(name, tables[name])
         found: dict[tuple[str, str], pl.DataFrame] = {where: connection.sql(query).pl() for where, query in WRONG_KEYS.items()}
     named = (rows.with_columns(table=pl.lit(table), column=pl.lit(column)) for (table, column), rows in found.items())

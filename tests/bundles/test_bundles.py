@@ -126,6 +126,33 @@ def test_changes_that_the_hashes_do_not_show_are_found_cell_by_cell(bundle: Path
     assert float(values["recomputed"]) == pytest.approx(f1.filter(better)["weighted_f1"].item(), rel=1e-9)
 
 
+def test_what_was_left_out_doubled_or_renamed_is_found_though_the_hashes_fit(bundle: Path, tmp_path: Path, settings: Settings):
+    with open_bundle(bundle) as opened:
+        manifest = opened.manifest
+        frames = {name: pl.read_parquet(opened.read(name)) for name in manifest.files}
+    del frames["marts/coverage.parquet"]
+    frames["marts/sentiment_bias.parquet"] = frames["marts/sentiment_bias.parquet"].drop("is_complete")
+    frames["marts/confusion.parquet"] = pl.concat([frames["marts/confusion.parquet"], frames["marts/confusion.parquet"].head(1)])
+    configs = frames["tables/configs.parquet"]
+    first = pl.int_range(pl.len()) == 0
+    frames["tables/configs.parquet"] = configs.with_columns(model_id=pl.when(first).then(pl.lit("gpt-9")).otherwise("model_id"))
+    of_one = {name: frames["tables/answers.parquet"].row(0, named=True)[name] for name in ("config_digest", "subset", "image_id", "repeat")}
+    frames["tables/answers.parquet"] = frames["tables/answers.parquet"].join(pl.DataFrame([of_one]), on=list(of_one), how="anti")
+    files = {name: to_bytes(rows, "parquet") for name, rows in frames.items()}
+    changed = tmp_path / "changed.zip"
+    listed = {name: described(content, frames[name].height) for name, content in files.items()}
+    write_bundle(changed, files, manifest.model_copy(update={"files": listed}))
+
+    found = set(verify(changed, settings).differences.select("table", "column", "bundle", "recomputed").rows())
+    assert found >= {
+        ("coverage", "all", "absent", "present"),
+        ("sentiment_bias", "is_complete", "absent", "present"),
+        ("confusion", "all", "twice", "once"),
+        ("configs", "model_id", "gpt-9", configs["model_id"][0]),
+        ("requests", "all", "present", "no answer"),
+    }
+
+
 def swap_row(files: dict[str, bytes], manifest: dict) -> None:
     rows = pl.read_parquet(files["tables/answers.parquet"])
     files["tables/answers.parquet"] = to_bytes(rows.with_columns(label=pl.lit("awe")), "parquet")

@@ -66,6 +66,20 @@ def test_other_formats_hold_all_rows_unless_they_are_limited(ask: Ask, tmp_path:
     assert pl.read_parquet(file).height == 1500
 
 
+def test_whole_numbers_are_numbers_in_json_and_a_folder_is_made(ask: Ask, tmp_path: Path):
+    file = tmp_path / "new" / "sums.json"
+    assert ask("select sum(range) as s, 2::hugeint ** 100 as large from range(5)", "--format", "json", "--output", file).exit_code == 0
+    assert json.loads(file.read_text())[0]["s"] == 10
+    assert "cannot be written" in ask("select 1", "--format", "csv", "--output", "/proc/nowhere/x.csv").stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("5", "INTEGER"), ("-2.5", "DOUBLE"), ("0123", "VARCHAR"), ("no", "VARCHAR"), ("[1,", "VARCHAR")]
+)
+def test_a_parameter_is_a_number_or_the_text_as_it_is(ask: Ask, value: str, kind: str):
+    assert ask("select typeof($x) as kind", "-p", f"x={value}", "--format", "csv").stdout == f"kind\n{kind}\n"
+
+
 def test_no_rows_is_said_beside_the_result(ask: Ask):
     shown = ask("select 1 as one where false", "--format", "csv")
     assert shown.stdout == "one\n"
@@ -85,6 +99,10 @@ def test_all_kinds_of_values_are_written(ask: Ask):
     [
         (("--named", "hard_thresholds", "-p", "datset=x"), ["no parameter datset", "dataset (by default sample)"]),
         (("--named", "rejected_images", "-p", "x=1"), ["no parameter x", "It has none"]),
+        (
+            ("--named", "hardest_images", "-p", "limit=no"),
+            ["limit of the query 'hardest_images' is a number, not 'no'", "By default it is 20"],
+        ),
         (("--describe", "nothing"), ["no table 'nothing'", "raw.benchmark_items"]),
         (("--tables", "--dictionary"), ["two questions"]),
         (("select 1", "--tables"), ["two questions"]),
@@ -196,6 +214,8 @@ def test_the_prompt_answers_until_its_end(terminal: Terminal, home: Path):
     assert re.search(r"answer\s+─+\s+42", terminal.read_until("<ready>"))
     terminal.type("selec 1;\r")
     assert "syntax error" in terminal.read_until("<ready>")
+    terminal.type(";\r")
+    terminal.read_until("<ready>")
     terminal.type("rejected_images;\r")
     assert "No rows." in terminal.read_until("<ready>")
     terminal.type("rejected_images x=1;\r")
