@@ -45,7 +45,7 @@ def test_logs_go_on_while_models_yaml_is_broken_and_hold_no_key(settings: Settin
     (settings.home / "models.yaml").write_text("mine: {backend: openai, api_key_env: MY_KEY, id: [")
     with logging_to(settings):
         logging.getLogger("eve_pipeline.x").warning("sent with %s", "sk-0123456789")
-    assert [line["event"] for line in lines(settings)] == ["sent with ***"]
+    assert [line["message"] for line in lines(settings)] == ["sent with ***"]
 
 
 def test_a_run_through_dagster_says_which_run_cell_and_event(prepared: Settings, chat_server: ChatServer):
