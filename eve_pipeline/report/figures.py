@@ -104,7 +104,9 @@ def _stacked(rows: pl.DataFrame, whole: pl.DataFrame, y: str, stack: Stack) -> "
     known = rows.join(places, on=part).sort(y, "order").with_columns(end=pl.col("share").cum_sum().over(y))
     middle = known.with_columns(at=pl.col("end") - pl.col("share") / 2).filter(pl.col("share") >= SHARE_WITH_A_NAME)
     scale = alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds])
-    x = alt.X("share:Q", stack="zero", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+    x = alt.X(
+        "share:Q", stack="zero", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
+    )
     bars = (
         alt.Chart(known)
         .mark_bar(stroke=PAPER, strokeWidth=1)
