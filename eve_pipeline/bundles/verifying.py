@@ -21,6 +21,9 @@ from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_parts import stored_responses
 
+HASHED = {"model_id": "$.model.id", "model_revision": "$.model.revision", "rendered_prompt": "$.prompt"}
+"""Columns of configs that repeat what is in `parameters`, of which the digest is."""
+
 WRONG_KEYS = {
     ("configs", "config_digest"): """
         select config_digest as row, config_digest as bundle, sha256(parameters) as recomputed from configs
@@ -35,18 +38,13 @@ WRONG_KEYS = {
     ("responses", "request_key"): """
         select request_key as row, 'present' as bundle, 'not requested' as recomputed
         from responses anti join requests using (request_key)""",
-}
-"""Keys are hashes of what they stand for, every request has an answer and every reply a request."""
-
-HASHED = {"model_id": "$.model.id", "model_revision": "$.model.revision", "rendered_prompt": "$.prompt"}
-"""Columns of configs that repeat what is in `parameters`, of which the digest is."""
-
-WRONG_KEYS |= {
+} | {
     ("configs", column): f"""
         select config_digest as row, {column} as bundle, parameters ->> '{path}' as recomputed
         from configs where {column} <> parameters ->> '{path}'"""  # noqa: S608 - constants
     for column, path in HASHED.items()
 }
+"""Keys are hashes of what they stand for, every request has an answer and every reply a request."""
 
 
 class Verified(NamedTuple):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -21,6 +22,9 @@ from eve_pipeline.warehouse.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from eve_pipeline.warehouse.query import NamedQuery
+
+
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
 class Format(StrEnum):
@@ -76,9 +80,7 @@ def sql(
     elif tables or describe is not None:
         _write(_described(describe, settings), format, output)
     elif query is not None:
-        from eve_pipeline.warehouse.query import number_or_text
-
-        _answer(query, {name: number_or_text(value) for name, value in values.items()}, limits, settings, format, output)
+        _answer(query, {name: _number_or_text(value) for name, value in values.items()}, limits, settings, format, output)
     elif named is not None:
         _answer_named(named, values, limits, settings, format, output)
     elif sys.stdin.isatty() and sys.stdout.isatty():
@@ -163,6 +165,13 @@ def _parameter(text: str) -> tuple[str, str]:
     if not equals:
         raise EveError(f"{text!r} is not NAME=VALUE", "Write, for example, -p prompt=explanation.")
     return name, value
+
+
+def _number_or_text(value: str) -> str | int | float:
+    """Return a value for a parameter of which nothing is known: a number where it is written as one, else the text."""
+    if NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
 
 
 def _as_json(value: object) -> str:

@@ -47,7 +47,7 @@ def folder_digest(folder: Path, entry: ModelEntry) -> str:
 
 def checkpoint_digest(folder: Path) -> str | None:
     """Return the SHA-256 over names and contents of a folder's files, documents and hidden ones left out; None where there are none."""
-    files = sorted(file for file in _files(folder) if file.is_file() and file.suffix != ".md")
+    files = sorted(file for file in _walk(folder) if file.is_file() and file.suffix != ".md")
     digest = hashlib.sha256()
     for file in files:
         stat = file.stat()
@@ -55,15 +55,17 @@ def checkpoint_digest(folder: Path) -> str | None:
     return digest.hexdigest() if files else None
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder, those of folders it links to as well; hidden ones are of tools, not of the model."""
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield a folder and all in it and in folders that it links to, each once; what is hidden is of tools, not of the model."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
-        if real not in seen:
-            yield from (Path(root) / name for name in files if not name.startswith("."))
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
         seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield Path(root)
+        yield from (Path(root) / name for name in files if not name.startswith("."))
 
 
 @cache
@@ -77,8 +79,7 @@ def is_settled(folder: Path, seconds: float) -> bool:
     The system's own time of the last change counts: the other one may be a copy's, or in the future.
     """
     try:
-        files = list(_files(folder))
-        status = [path.stat() for path in [folder, *files, *{file.parent for file in files}] if path.exists()]
+        status = [path.stat() for path in _walk(folder) if path.exists()]
     except FileNotFoundError:  # removed since it was listed
         return False
     return all(time.time() - one.st_ctime >= seconds for one in status)

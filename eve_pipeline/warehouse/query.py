@@ -19,7 +19,6 @@ from eve_pipeline.registry import pick
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.limits import ALL_ROWS, DEFAULT_LIMITS, REFUSED, Limits
 
-NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 PARAMETER = re.compile(r"^-- \$(\w+) = (.+)$", re.MULTILINE)
 
 
@@ -50,13 +49,6 @@ class NamedQuery(BaseModel):
             return type(default)(value)
         except ValueError as error:
             raise EveError(f"{name} of the query {self.name!r} is a number, not {value!r}", f"By default it is {default}.") from error
-
-
-def number_or_text(value: str) -> str | int | float:
-    """Return a value for a parameter of which nothing is known: a number where it is written as one, else the text."""
-    if NUMBER.fullmatch(value):
-        return float(value) if "." in value else int(value)
-    return value
 
 
 def named_queries(settings: Settings) -> dict[str, NamedQuery]:

@@ -47,9 +47,8 @@ found as (
         published.statistic,
         coalesce(
             arg_min({{ cell }}, ours.weighted_f1) filter (where published.statistic = 'min'),
-            arg_max({{ cell }}, ours.weighted_f1) filter (where published.statistic = 'max'),
             -- Of several entries that point at the model the first whole one, not the best.
-            arg_min({{ cell }}, (not ours.is_whole, ours.model)) filter (where len(published.ids) = 1),
+            arg_min({{ cell }}, (not ours.is_whole, ours.model)) filter (where published.statistic = 'value' and len(published.ids) = 1),
             arg_max({{ cell }}, ours.weighted_f1)
         ) as cell,
         count(distinct ours.subset) as n_subsets,
