@@ -158,9 +158,9 @@ def _difference(sides: Sides, counts: Counts, n_pairs: int, drawn: Sequence[Floa
     value, other = first.of(counts), second.of(counts)
     if drawn is None or n_pairs < FEWEST_IMAGES:
         return Difference(n_pairs, value, other, value - other)
-    interval = percentile_interval(first.function(drawn[0]) - second.function(drawn[1]))
+    low, high = map(float, percentile_interval(first.function(drawn[0]) - second.function(drawn[1])))
     p_value = swap_p_value(_of_one_answer(first), _of_one_answer(second), counts, len(drawn[0]))
-    return Difference(n_pairs, value, other, value - other, *interval, p_value)
+    return Difference(n_pairs, value, other, value - other, low, high, p_value)
 
 
 def _of_one_answer(side: Score) -> Score:

@@ -143,6 +143,24 @@ def test_distances_between_distributions_by_scipy(mart, answers, images, prompt)
     assert row["earth_movers_distance"] == pytest.approx(np.mean(distances))
 
 
+@pytest.mark.parametrize(
+    ("name", "metrics"),
+    [
+        ("vote_agreement", ("soft_accuracy", "expected_f1", "jensen_shannon", "earth_movers_distance")),
+        ("repeat_stability", ("agreement", "flip_rate")),
+        ("calibration", ("accuracy", "expected_calibration_error", "brier_score")),
+    ],
+)
+def test_every_score_has_an_interval(mart, name, metrics):
+    for metric in metrics:
+        known = mart(name).drop_nulls(metric)
+        known = known.filter(pl.col("n") > 1) if name == "calibration" else known
+        assert known.height
+        assert known.select(f"{metric}_low", f"{metric}_high").null_count().row(0) == (0, 0)
+        if metric != "expected_calibration_error":  # of few answers, chance alone makes it larger in most draws
+            assert ((known[f"{metric}_low"] <= known[metric] + 1e-12) & (known[metric] <= known[f"{metric}_high"] + 1e-12)).all()
+
+
 def test_one_answer_is_no_distribution(mart):
     (row,) = mart("vote_agreement").filter(prompt="simple").rows(named=True)
     assert (row["n_with_distribution"], row["jensen_shannon"], row["earth_movers_distance"]) == (0, None, None)

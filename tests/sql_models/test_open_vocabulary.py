@@ -91,6 +91,12 @@ def test_every_threshold_equals_scikit_learn(rows, answers, images):
         assert row["n_generic"] == (scored["raw_label"] == "Happy").sum()
 
 
+def test_every_threshold_has_intervals_around_its_scores(rows):
+    sweep = rows("open_vocabulary")
+    for metric in ("fine_grained_rate", "weighted_f1", "macro_f1", "accuracy"):
+        assert ((sweep[f"{metric}_low"] < sweep[metric]) & (sweep[metric] < sweep[f"{metric}_high"])).all()
+
+
 def test_the_default_threshold_is_what_is_published(rows):
     (default,) = rows("open_vocabulary").filter("is_default").rows(named=True)
     (strict,) = rows("weighted_f1").filter(scoring="strict").rows(named=True)

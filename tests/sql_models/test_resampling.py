@@ -23,6 +23,38 @@ def test_every_bias_has_an_interval_around_it(mart):
     assert ((known["ci_low"] <= known["sentiment_bias"]) & (known["sentiment_bias"] <= known["ci_high"])).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "metrics", "n"),
+    [
+        ("weighted_f1", ("macro_f1", "accuracy"), "n"),
+        ("affect_f1", ("macro_f1", "accuracy"), "n"),
+        ("per_class_f1", ("f1", "precision", "recall"), "support"),
+    ],
+)
+def test_the_other_scores_have_theirs(mart, name, metrics, n):
+    for metric in metrics:
+        known = mart(name).filter(pl.col(n) > 10).drop_nulls(f"{metric}_low")
+        assert known.height > 20
+        assert ((known[f"{metric}_low"] <= known[metric]) & (known[metric] <= known[f"{metric}_high"])).all()
+
+
+def test_every_category_of_error_has_an_interval_around_its_share(mart):
+    known = mart("error_categories").filter(pl.col("n").sum().over(*CELL, "scheme") > 5)
+    assert known.height > 20
+    assert ((known["ci_low"] <= known["share"]) & (known["share"] <= known["ci_high"])).all()
+
+
+def test_comparisons_tell_the_coverage_of_both_sides(mart):
+    coverage = mart("coverage").select(*CELL, "coverage")
+    rows = mart("model_comparison").join(coverage, on=CELL, suffix="_of_cell")
+    other = coverage.rename({"model": "other_model", "coverage": "of_other"})
+    both = rows.join(other, on=["other_model", *CELL[1:]])
+    assert both.height == mart("model_comparison").height > 0
+    assert (both["coverage"] == both["coverage_of_cell"]).all()
+    assert (both["other_coverage"] == both["of_other"]).all()
+    assert both["coverage"].n_unique() > 1
+
+
 def test_models_are_compared_on_what_both_have_scored(mart, current_answers):
     rows = mart("model_comparison").filter(model="one", other_model="perfect", prompt="simple", scoring="answered", subset="labelled-hard")
     (row,) = rows.rows(named=True)

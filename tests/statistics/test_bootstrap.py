@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from eve_pipeline.statistics.bootstrap import bca_interval, intervals, percentile_interval, resample, swap_p_value
-from eve_pipeline.statistics.scores import Score, accuracy, weighted_f1
+from eve_pipeline.statistics.scores import Score, accuracy, averages, by_class, weighted_f1
 
 N_CLASSES = 3
 
@@ -106,6 +106,26 @@ def test_ties_are_ties_in_whichever_order_a_library_adds_up():
     by_row, by_column = score.function(np.ascontiguousarray(sums)), score.function(np.asfortranarray(sums))
     assert (by_row != by_column).any()
     assert bca_interval(score, counts, by_row) == pytest.approx(bca_interval(score, counts, by_column), abs=1e-12)
+
+
+def test_several_scores_at_once_have_the_intervals_of_each(counted):
+    score, counts = counted
+    drawn = resample(counts, score.weights, draws=2_000)
+    together = intervals(Score(averages, score.weights), counts, averages(drawn))
+    for place, one in ((0, weighted_f1), (2, accuracy)):
+        alone = intervals(Score(one, score.weights), counts, one(drawn))
+        assert np.array(together)[:, :, place] == pytest.approx(np.array(alone), abs=1e-12)
+
+
+def test_a_class_in_one_image_has_no_interval(counted):
+    """Drawn or not, its recall is what that image's is; the others keep theirs."""
+    score, counts = counted
+    alone = counts.copy()
+    of_last = score.weights[:, N_CLASSES - 1] > 0
+    alone[of_last] = 0
+    alone[np.flatnonzero(of_last)[0]] = 1
+    recalls = np.array(intervals(Score(by_class, score.weights), alone, by_class(resample(alone, score.weights, draws=500))))[:, :, -3:]
+    assert np.isnan(recalls).all(axis=(0, 1)).tolist() == [False, False, True]
 
 
 def test_undefined_draws_are_left_out():

@@ -28,6 +28,30 @@ def test_a_cell_of_one_class_is_a_binomial():
     assert row["bca_low"] < row["estimate"] < row["bca_high"]
 
 
+def test_a_classs_recall_is_a_binomial_among_its_images():
+    """Of twelve awe images nine are read rightly; fear has no image, so that it has a precision and no recall."""
+    said = answers([("m", "p", f"{number:02}", "awe" if number < 9 else "fear") for number in range(12)])
+    known = images({f"{number:02}": "awe" for number in range(12)})
+    recall = found(said, known, metric="recall", part="awe", scoring="strict")
+    assert (recall["ci_low"], recall["estimate"], recall["ci_high"]) == pytest.approx(
+        (stats.binom.ppf(0.025, 12, 0.75) / 12, 0.75, stats.binom.ppf(0.975, 12, 0.75) / 12)
+    )
+    assert found(said, known, metric="precision", part="fear", scoring="strict")["estimate"] == 0
+    (subset,) = read_subsets(relation(said), relation(known))
+    assert cell_intervals(subset, SCHEMES, KEEP).filter(metric="recall", part="fear").is_empty()
+
+
+def test_error_categories_share_the_wrong_answers():
+    """Of nine wrong answers about fear images four are positive (I), two low (II) and three no side of their own."""
+    read = ["awe"] * 4 + ["sadness"] * 2 + ["neutral"] * 3 + ["fear"] * 3
+    said = answers([("m", "p", f"{number:02}", label) for number, label in enumerate(read)])
+    known = images({f"{number:02}": "fear" for number in range(12)})
+    shares = {part: found(said, known, metric="error_share", part=part)["estimate"] for part in ("I", "II", "III", "undetermined")}
+    assert shares == pytest.approx({"I": 4 / 9, "II": 2 / 9, "III": 0, "undetermined": 3 / 9})
+    row = found(said, known, metric="error_share", part="I")
+    assert 0 < row["ci_low"] < 4 / 9 < row["ci_high"] < 1
+
+
 def test_failures_are_in_neither_scoring_and_refusals_in_one():
     said = answers([("m", "p", "a", "awe"), ("m", "p", "b", "awe"), ("m", "p", "c", "refusal"), ("m", "p", "d", "error")])
     known = images(dict.fromkeys("abcd", "awe"))

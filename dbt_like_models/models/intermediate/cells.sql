@@ -13,6 +13,7 @@ cells as (
         dataset,
         subset,
         prompt,
+        sum(if(status = 'ok', n, 0)) / sum(n) as coverage,
         not bool_or({{ is_failure('status') }}) as is_complete
     from confusion_counts
     group by all

@@ -171,6 +171,7 @@ select
     plain.accuracy + errors.n_errors / plain.n * share_accepted as accuracy_estimated,
     plain.accuracy + errors.n_errors / plain.n * {{ wilson_low('share_accepted', 'n_images') }} as ci_low,
     plain.accuracy + errors.n_errors / plain.n * {{ wilson_high('share_accepted', 'n_images') }} as ci_high,
+    plain.coverage,
     plain.is_complete
 from annotated
 inner join errors using (study, model, dataset, subset, prompt)

@@ -1,44 +1,5 @@
 with
 
-answers as (
-
-    select
-        answers.*,
-        images.label = answers.label as is_right
-    from {{ ref('stg_answers') }} as answers
-    inner join {{ ref('stg_images') }} as images using (dataset, image_id)
-    where answers.status = 'ok' and images.label is not null
-
-),
-
-sure as (
-
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        'logprobs' as source,
-        token_confidence as confidence,
-        is_right
-    from answers
-    where token_confidence is not null
-
-    union all
-
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        'stated' as source,
-        stated_confidence as confidence,
-        is_right
-    from answers
-    where stated_confidence is not null
-
-),
-
 bins as (
 
     select
@@ -47,12 +8,12 @@ bins as (
         subset,
         prompt,
         source,
-        least(floor(confidence * 10), 9)::bigint as bin,
-        count(*) as n,
-        avg(confidence) as mean_confidence,
-        avg(is_right::int) as accuracy,
-        sum((confidence - is_right::int) ** 2) as squares
-    from sure
+        bin,
+        sum(n)::bigint as n,
+        sum(confidence) / sum(n) as mean_confidence,
+        sum(n_right) / sum(n) as accuracy,
+        sum(squares) as squares
+    from {{ ref('confidences') }}
     group by all
 
 ),
@@ -92,6 +53,16 @@ rows_of_bins as (
 
 ),
 
+intervals as (
+
+    {{ interval_ends(
+        'image_intervals',
+        ['accuracy', 'expected_calibration_error', 'brier_score'],
+        ['model', 'dataset', 'subset', 'prompt', 'source', 'bin']
+    ) }}
+
+),
+
 cells as (
 
     select * from {{ ref('cells') }}
@@ -99,17 +70,37 @@ cells as (
 )
 
 select
-    model,
-    dataset,
-    subset,
-    prompt,
-    source,
-    bin,
-    n,
+    rows_of_bins.model,
+    rows_of_bins.dataset,
+    rows_of_bins.subset,
+    rows_of_bins.prompt,
+    rows_of_bins.source,
+    rows_of_bins.bin,
+    rows_of_bins.n,
     mean_confidence,
     accuracy,
+    accuracy_low,
+    accuracy_high,
     expected_calibration_error,
+    expected_calibration_error_low,
+    expected_calibration_error_high,
     brier_score,
+    brier_score_low,
+    brier_score_high,
+    coverage,
     is_complete
 from rows_of_bins
-inner join cells using (model, dataset, subset, prompt)
+left join intervals
+    on
+        rows_of_bins.model = intervals.model
+        and rows_of_bins.dataset = intervals.dataset
+        and rows_of_bins.subset = intervals.subset
+        and rows_of_bins.prompt = intervals.prompt
+        and rows_of_bins.source = intervals.source
+        and rows_of_bins.bin is not distinct from intervals.bin
+inner join cells
+    on
+        rows_of_bins.model = cells.model
+        and rows_of_bins.dataset = cells.dataset
+        and rows_of_bins.subset = cells.subset
+        and rows_of_bins.prompt = cells.prompt

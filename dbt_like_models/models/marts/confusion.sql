@@ -34,6 +34,7 @@ select
     predicted,
     n,
     n / sum(n) over (partition by cell, truth) as share_of_truth,
+    coverage,
     is_complete
 from pairs
 inner join cells using (cell)

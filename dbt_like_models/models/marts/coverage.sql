@@ -39,7 +39,7 @@ select
     {%- for status in statuses() %}
     n_{{ status }},
     {%- endfor %}
-    n_ok / n_items as coverage,
+    coverage,
     is_complete
 from counts
 inner join cells using (model, dataset, subset, prompt)

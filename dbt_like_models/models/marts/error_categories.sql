@@ -19,6 +19,13 @@ cells as (
 
 ),
 
+intervals as (
+
+    select * rename (part as category) from {{ ref('intervals') }}
+    where metric = 'error_share'
+
+),
+
 -- What is right or no answer has no category.
 sorted as (
 
@@ -61,6 +68,10 @@ select
     category,
     n,
     n / nullif(sum(n) over (partition by cell, scheme), 0) as share,
+    ci_low,
+    ci_high,
+    coverage,
     is_complete
 from counts
 inner join cells using (cell)
+left join intervals using (model, dataset, subset, prompt, scheme, category)

@@ -30,6 +30,8 @@ select
     label_order_effects.ci_high,
     label_order_effects.p_value,
     label_order_effects.reason,
+    cells.coverage,
+    compared_cells.coverage as compared_coverage,
     cells.is_complete and coalesce(compared_cells.is_complete, true) as is_complete
 from label_order_effects
 inner join cells using (model, dataset, subset, prompt)

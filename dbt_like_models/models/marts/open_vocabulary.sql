@@ -2,9 +2,7 @@ with
 
 thresholds as (
 
-    select unnest(range(30, 91, 5)) / 100.0 as threshold
-    union
-    select {{ var('open_vocabulary_threshold') }}::double
+    select * from {{ ref('open_thresholds') }}
 
 ),
 
@@ -15,7 +13,7 @@ decided as (
         dataset,
         subset,
         prompt,
-        threshold::double as threshold,
+        threshold,
         truth,
         case
             when status = 'ok' then label
@@ -80,6 +78,12 @@ averages as (
 
 ),
 
+intervals as (
+
+    {{ interval_ends('open_intervals', ['fine_grained_rate', 'weighted_f1', 'macro_f1', 'accuracy'], ['model', 'dataset', 'subset', 'prompt', 'threshold']) }}
+
+),
+
 cells as (
 
     select * from {{ ref('cells') }}
@@ -99,11 +103,22 @@ select
     n_matched_by_embedding,
     n_unmatched,
     (n_matched_by_string + n_matched_by_embedding) / nullif(n, 0) as fine_grained_rate,
+    fine_grained_rate_low,
+    fine_grained_rate_high,
     weighted_f1,
+    weighted_f1_low,
+    weighted_f1_high,
     macro_f1,
+    macro_f1_low,
+    macro_f1_high,
     accuracy,
-    threshold = {{ var('open_vocabulary_threshold') }} as is_default,
+    accuracy_low,
+    accuracy_high,
+    thresholds.is_default,
+    coverage,
     is_complete
 from items
 left join averages using (model, dataset, subset, prompt, threshold)
+left join intervals using (model, dataset, subset, prompt, threshold)
+inner join thresholds using (threshold)
 inner join cells using (model, dataset, subset, prompt)

@@ -41,6 +41,8 @@ select
     comparisons.ci_high,
     comparisons.p_value,
     comparisons.p_holm,
+    cells.coverage,
+    others.coverage as baseline_coverage,
     cells.is_complete and others.is_complete as is_complete
 from comparisons
 inner join personas using (model, subset, prompt)

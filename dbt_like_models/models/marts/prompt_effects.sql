@@ -31,6 +31,8 @@ select
     comparisons.accuracy_delta,
     comparisons.mcnemar_p,
     comparisons.mcnemar_holm,
+    cells.coverage,
+    others.coverage as baseline_coverage,
     cells.is_complete and others.is_complete as is_complete
 from comparisons
 {{ join_both_cells() }}

@@ -1,4 +1,4 @@
-{%- set columns = ["model", "dataset", "subset", "prompt", "weighted_f1", "ci_low", "ci_high", "n", "is_whole"] -%}
+{%- set columns = ["model", "dataset", "subset", "prompt", "weighted_f1", "ci_low", "ci_high", "n", "coverage", "is_whole"] -%}
 {%- set cell -%}
 struct_pack({% for column in columns %}{{ column }} := ours.{{ column }}{{ ", " if not loop.last }}{% endfor %})
 {%- endset -%}
@@ -73,6 +73,7 @@ select
     found.cell.ci_low as ci_low,
     found.cell.ci_high as ci_high,
     found.cell.n as n,
+    found.cell.coverage as coverage,
     published.wanted = ['abstract'] and coalesce(found.cell.is_whole, false) as is_comparable,
     case
         when found.cell is null then 'no answers of such a model about these images with the prompt simple'

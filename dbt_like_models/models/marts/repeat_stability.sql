@@ -22,56 +22,6 @@ answers as (
 
 ),
 
-outcomes as (
-
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        image_id,
-        config_digest,
-        status = 'ok' as is_ok,
-        coalesce(label, status) as outcome,
-        count(*) as n
-    from answers
-    group by all
-
-),
-
-asked_alike as (
-
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        image_id,
-        config_digest,
-        sum(n) as n_answers,
-        sum(n * (n - 1)) as n_agreeing,
-        count(*) filter (where is_ok) > 1 as is_flipped
-    from outcomes
-    group by all
-
-),
-
-images as (
-
-    select
-        model,
-        dataset,
-        subset,
-        prompt,
-        image_id,
-        sum(n_agreeing) / sum(n_answers * (n_answers - 1)) as agreement,
-        bool_or(is_flipped) as is_flipped
-    from asked_alike
-    where n_answers > 1
-    group by all
-
-),
-
 stability as (
 
     select
@@ -82,7 +32,7 @@ stability as (
         count(*) as n_images,
         avg(agreement) as agreement,
         avg(is_flipped::int) as flip_rate
-    from images
+    from {{ ref('repeated_images') }}
     group by all
 
 ),
@@ -140,6 +90,12 @@ f1 as (
 
 ),
 
+intervals as (
+
+    {{ interval_ends('image_intervals', ['agreement', 'flip_rate'], ['model', 'dataset', 'subset', 'prompt']) }}
+
+),
+
 cells as (
 
     select * from {{ ref('cells') }}
@@ -154,11 +110,17 @@ select
     n_repeats,
     coalesce(n_images, 0) as n_images,
     agreement,
+    agreement_low,
+    agreement_high,
     flip_rate,
+    flip_rate_low,
+    flip_rate_high,
     weighted_f1_mean,
     weighted_f1_sd,
+    coverage,
     is_complete
 from repeated
 left join stability using (model, dataset, subset, prompt)
+left join intervals using (model, dataset, subset, prompt)
 left join f1 using (model, dataset, subset, prompt)
 inner join cells using (model, dataset, subset, prompt)

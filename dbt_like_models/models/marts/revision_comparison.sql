@@ -84,6 +84,8 @@ flips as (
         number,
         scoring,
         count_if(status is not null and status_before is not null)::bigint as n_answers,
+        count_if(status = 'ok') / nullif(count(status), 0) as coverage,
+        count_if(status_before = 'ok') / nullif(count(status_before), 0) as coverage_before,
         count_if(status is null)::bigint as n_only_before,
         count_if(status_before is null)::bigint as n_only_after,
         count_if(is_scored and label is distinct from label_before)::bigint as n_changed,
@@ -131,6 +133,8 @@ select
     flips.n_changed,
     flips.n_flipped_right,
     flips.n_flipped_wrong,
+    flips.coverage_before,
+    flips.coverage,
     flips.is_complete
 from effects
 inner join revisions as later using (model, subset, prompt, number)

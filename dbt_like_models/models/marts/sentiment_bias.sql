@@ -53,6 +53,7 @@ select
     bca_high,
     n_undetermined,
     intervals.p_value as mcnemar_p,
+    coverage,
     is_complete
 from counts
 inner join cells using (cell)

@@ -55,6 +55,7 @@ select
     nearest_label,
     similarity,
     is_generic,
+    coverage,
     is_complete
 from words
 inner join totals using (model, dataset, subset, prompt)

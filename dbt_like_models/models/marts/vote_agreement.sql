@@ -2,69 +2,25 @@ with
 
 votes as (
 
-    select
-        dataset,
-        image_id,
-        unnest(map_keys(votes)) as label,
-        unnest(map_values(votes)) as share
-    from {{ ref('stg_images') }}
-    where votes is not null
-
-),
-
-voted as (
-
-    select distinct
-        dataset,
-        image_id
-    from votes
-
-),
-
-answers as (
-
-    select * from {{ ref('stg_answers') }}
-    inner join voted using (dataset, image_id)
-    where not {{ is_failure('status') }}
+    select * from {{ ref('vote_images') }}
 
 ),
 
 items as (
 
     select
-        answers.model,
-        answers.dataset,
-        answers.subset,
-        answers.prompt,
-        count(distinct answers.image_id) as n_images,
-        avg(coalesce(votes.share, 0)) as soft_accuracy
-    from answers
-    left join votes
-        on
-            answers.dataset = votes.dataset
-            and answers.image_id = votes.image_id
-            and answers.label = votes.label
+        model,
+        dataset,
+        subset,
+        prompt,
+        count(distinct image_id) as n_images,
+        sum(n_correct) / sum(n_predicted) as soft_accuracy
+    from votes
     group by all
 
 ),
 
-expected as (
-
-    select
-        answers.model,
-        answers.dataset,
-        answers.subset,
-        answers.prompt,
-        votes.label,
-        sum(votes.share) as support,
-        sum(votes.share) filter (where votes.label = answers.label) as n_correct
-    from answers
-    inner join votes using (dataset, image_id)
-    group by all
-
-),
-
-predicted as (
+classes as (
 
     select
         model,
@@ -72,9 +28,10 @@ predicted as (
         subset,
         prompt,
         label,
-        count(*) as n_predicted
-    from answers
-    where label is not null
+        sum(support) as support,
+        sum(n_predicted) as n_predicted,
+        sum(n_correct) as n_correct
+    from votes
     group by all
 
 ),
@@ -86,9 +43,8 @@ expected_f1 as (
         dataset,
         subset,
         prompt,
-        sum(support * 2 * coalesce(n_correct, 0) / (support + coalesce(n_predicted, 0))) / sum(support) as expected_f1
-    from expected
-    left join predicted using (model, dataset, subset, prompt, label)
+        sum(support * {{ f1() }}) / sum(support) as expected_f1
+    from classes
     where support > 0
     group by all
 
@@ -109,6 +65,16 @@ distances as (
 
 ),
 
+intervals as (
+
+    {{ interval_ends(
+        'image_intervals',
+        ['soft_accuracy', 'expected_f1', 'jensen_shannon', 'earth_movers_distance'],
+        ['model', 'dataset', 'subset', 'prompt']
+    ) }}
+
+),
+
 cells as (
 
     select * from {{ ref('cells') }}
@@ -122,12 +88,22 @@ select
     prompt,
     n_images,
     soft_accuracy,
+    soft_accuracy_low,
+    soft_accuracy_high,
     expected_f1,
+    expected_f1_low,
+    expected_f1_high,
     coalesce(n_with_distribution, 0) as n_with_distribution,
     jensen_shannon,
+    jensen_shannon_low,
+    jensen_shannon_high,
     earth_movers_distance,
+    earth_movers_distance_low,
+    earth_movers_distance_high,
+    coverage,
     is_complete
 from items
 left join expected_f1 using (model, dataset, subset, prompt)
 left join distances using (model, dataset, subset, prompt)
+left join intervals using (model, dataset, subset, prompt)
 inner join cells using (model, dataset, subset, prompt)

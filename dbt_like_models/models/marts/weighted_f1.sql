@@ -11,6 +11,14 @@ intervals as (
     select * from {{ ref('intervals') }}
     where metric = 'weighted_f1'
 
+),
+
+other_intervals as (
+
+    {{ interval_ends(
+        'intervals', ['macro_f1', 'accuracy'], ['model', 'dataset', 'subset', 'prompt', 'scheme', 'dimension', 'scoring']
+    ) }}
+
 )
 
 select
@@ -25,13 +33,18 @@ select
     coverage,
     is_complete,
     weighted_f1,
-    macro_f1,
-    n_classes,
-    accuracy,
     ci_low,
     ci_high,
     bca_low,
-    bca_high
+    bca_high,
+    macro_f1,
+    macro_f1_low,
+    macro_f1_high,
+    n_classes,
+    accuracy,
+    accuracy_low,
+    accuracy_high
 from f1_scores
 left join intervals using (model, dataset, subset, prompt, scheme, dimension, scoring)
+left join other_intervals using (model, dataset, subset, prompt, scheme, dimension, scoring)
 where dimension = 'emotion'
