@@ -108,6 +108,18 @@ def test_a_missing_checkpoint_is_found(settings: Settings, add_model: Callable[.
     assert "path" in finding.to_do
 
 
+def test_every_broken_entry_is_found(settings: Settings, add_model: Callable[..., None]):
+    assert found(settings, "entries")[1:3] == ("ok", "all can be read")
+    add_model("mine", backend="openai", idd="x")
+    (settings.home / "prompts").mkdir()
+    (settings.home / "prompts" / "mine.yaml").write_text("text: [")
+    findings = [finding for finding in diagnose(settings) if finding.what == "entries"]
+    assert [finding.status for finding in findings] == ["error", "error"]
+    assert "models.yaml: entry 'mine' is not valid: id: Field required (line" in findings[0].found
+    assert "mine.yaml cannot be read" in findings[1].found
+    assert found(settings, "torch device").status == "ok"
+
+
 def test_a_broken_link_is_found(settings: Settings):
     settings.home.mkdir()
     (settings.home / "eve.duckdb").symlink_to("published/gone/eve.duckdb")
@@ -218,7 +230,7 @@ def test_a_published_folder_on_another_disk_is_well(settings: Settings, tmp_path
 @pytest.mark.parametrize("fault", ["http://127.0.0.1:abc/v1", "http://[::1/v1"])
 def test_a_base_url_that_is_none_is_found(settings: Settings, add_model: Callable[..., None], fault: str):
     add_model("mine", backend="openai", id="stub", base_url=fault)
-    finding = found(settings, "models")
+    finding = found(settings, "entries")
     assert finding.status == "error"
     assert "base_url: Value error, this is no URL" in finding.found
 

@@ -21,7 +21,7 @@ def look_at_models(settings: Settings) -> Iterator[Finding]:
     """Yield what was found.
 
     Raises:
-        EveError: an entry is not valid, or others can read the keyring.
+        EveError: models.yaml cannot be read, or others can read the keyring.
     """
     entries, used = model_entries(settings), _used(settings)
     yield from (_checkpoint(entry) for entry in entries.values() if entry.path)

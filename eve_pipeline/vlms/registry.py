@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from eve_pipeline.registry import Key, pick, read_file
+from eve_pipeline.registry import Entries, Key, pick, read_file
 from eve_pipeline.settings import Settings
 
 ENDPOINT_FIELDS = {"image", "response_format", "base_url", "allow_unencrypted", "api_key_env", "image_tokens", "automation"}
@@ -163,8 +163,8 @@ class ModelEntry(BaseModel):
         return self.parameters.temperature == 0
 
 
-def model_entries(settings: Settings) -> dict[str, ModelEntry]:
-    """Return the shipped and the user's entries by key."""
+def model_entries(settings: Settings) -> Entries[ModelEntry]:
+    """Return the shipped and the user's entries by key; `EveError` where a file as a whole cannot be read."""
     return read_file(ModelEntry, entry_files(settings))
 
 

@@ -48,7 +48,7 @@ def test_a_wrong_entry_is_refused_with_its_field(
 ):
     add_model(key, **fields)
     with pytest.raises(EveError, match=told):
-        model_entries(settings)
+        model_entries(settings).complete()
 
 
 def test_an_unknown_model_lists_the_known_ones(settings: Settings):
