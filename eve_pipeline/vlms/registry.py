@@ -76,7 +76,7 @@ class Automation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_usd_per_month: float | None = Field(None, ge=0)
+    max_usd_per_month: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class ModelEntry(BaseModel):
@@ -110,6 +110,13 @@ class ModelEntry(BaseModel):
         if backend not in known:
             raise ValueError(f"known are {', '.join(known)}")
         return backend
+
+    @field_validator("revision")
+    @classmethod
+    def _not_blank(cls, revision: str | None) -> str | None:
+        if revision is not None and not revision.strip():
+            raise ValueError("a revision is not empty; leave it out where none is stated")
+        return revision
 
     @field_validator("path")
     @classmethod
