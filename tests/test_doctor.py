@@ -27,6 +27,7 @@ from eve_pipeline.responses.journal import JournalFile
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from tests.json_server import json_server
 from tests.postgres_server import postgres_server
 from tests.shell import eve
 
@@ -182,7 +183,18 @@ def test_an_endpoint_says_what_is_wrong(settings: Settings, add_model: Callable[
     assert found(settings, f"endpoint {listing}")[1:3] == ("warning", "answers, does not list mine (other)")
     assert found(settings, "endpoint http://127.0.0.1:1/v1")[1:] == ("warning", "does not answer", "Start the server to ask away.")
     monkeypatch.setenv("MY_KEY", "sk-of-last-year")
-    assert found(settings, f"endpoint {listing}")[1:3] == ("error", "refuses the key (401)")
+    refused = found(settings, f"endpoint {listing}")
+    assert refused[1:3] == ("error", "refuses the key (401)")
+    assert "api_key_env" in refused.to_do
+
+
+def test_an_address_without_a_list_is_a_question_of_its_base_url(settings: Settings, add_model: Callable[..., None]):
+    with json_server(lambda _: (404, {"error": "no such page"})) as at:
+        add_model("mine", backend="openai", id="stub", base_url=f"http://{at}/api")
+        finding = found(settings, f"endpoint http://{at}/api")
+    assert finding[1:3] == ("warning", "answers (404), lists no models")
+    assert "base_url" in finding.to_do
+    assert "Start" not in finding.to_do
 
 
 def test_a_keyring_that_others_can_read_hides_nothing_else(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
