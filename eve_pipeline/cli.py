@@ -27,6 +27,7 @@ from eve_pipeline.commands.run import run
 from eve_pipeline.commands.sql import sql
 from eve_pipeline.commands.ui import ui
 from eve_pipeline.commands.verify import verify
+from eve_pipeline.commands.warnings import warn_of_broken_entries
 from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 
@@ -76,8 +77,10 @@ def models() -> None:
     """List the models that can be asked."""
     from eve_pipeline.vlms.registry import model_entries
 
-    rows = [{"model": e.key, "backend": e.backend, "id": e.id, "at": str(e.base_url or "")} for e in model_entries(Settings()).values()]
+    settings = Settings()
+    rows = [{"model": e.key, "backend": e.backend, "id": e.id, "at": str(e.base_url or "")} for e in model_entries(settings).values()]
     show(pl.DataFrame(rows))
+    warn_of_broken_entries(settings)
 
 
 @app.command()
@@ -86,9 +89,11 @@ def prompts(text: Annotated[bool, typer.Option(help="Show the texts too.")] = Fa
     """List the prompt variants."""
     from eve_pipeline.prompts.variants import prompt_variants
 
-    variants = prompt_variants(Settings()).values()
+    settings = Settings()
+    variants = prompt_variants(settings).values()
     rows = [{"prompt": v.key, "revision": v.revision, "description": v.description} | ({"text": v.text} if text else {}) for v in variants]
     show(pl.DataFrame(rows))
+    warn_of_broken_entries(settings)
 
 
 def _leaderboard(settings: Settings) -> None:

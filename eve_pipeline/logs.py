@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from eve_pipeline.files import is_out_of_room
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.settings import LOGS_KEPT, Settings
 from eve_pipeline.vlms.secrets import secret_values
@@ -38,8 +39,9 @@ class DailyFile(logging.Handler):
                 os.write(descriptor, self.format(record).encode() + b"\n")
             finally:
                 os.close(descriptor)
-        except Exception:  # noqa: BLE001 - as every handler of logging: a log that cannot be written stops no run
-            self.handleError(record)
+        except Exception as error:  # noqa: BLE001 - as every handler of logging: a log that cannot be written stops no run
+            if not is_out_of_room(error):  # whoever runs out of room with more than a log says so
+                self.handleError(record)
 
     def _file(self, day: date) -> Path:
         if day != self.day:

@@ -1,10 +1,10 @@
 """Entries of models, datasets and prompts are YAML files; this module reads and checks them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, StringConstraints, ValidationError
@@ -14,6 +14,34 @@ from eve_pipeline.errors import EveError
 KEY_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 Entry = TypeVar("Entry", bound=BaseModel)
+
+
+class Entries(Mapping[str, Entry]):
+    """The entries that can be read, by key. `broken` has the error of each that cannot: looking it up raises that, by `get` too."""
+
+    def __init__(self, readable: dict[str, Entry], broken: dict[str, EveError]) -> None:
+        self._readable = readable
+        self.broken = broken
+
+    def __getitem__(self, key: str) -> Entry:
+        if key in self.broken and key not in self._readable:
+            raise self.broken[key]
+        return self._readable[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._readable
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readable)
+
+    def __len__(self) -> int:
+        return len(self._readable)
+
+    def complete(self) -> Self:
+        """Return the entries, for those who need to know all of them; `EveError` is that of the first that cannot be read."""
+        for error in self.broken.values():
+            raise error
+        return self
 
 
 class _Loader(yaml.SafeLoader):
@@ -86,25 +114,44 @@ def _line(source: Path, path: tuple[str | int, ...]) -> str:
     return f" (line {mark.line + 1})" if mark else ""
 
 
-def read_folder(kind: type[Entry], folders: Iterable[Path]) -> dict[str, Entry]:
+def read_folder(kind: type[Entry], folders: Iterable[Path]) -> Entries[Entry]:
     """Return the entries of all `<key>.yaml` files in the folders, by key; a later folder replaces an earlier one's entry."""
-    files = (file for folder in folders for file in sorted(folder.glob("*.yaml")))
-    return {file.stem: parse_entry(kind, file.stem, read_yaml(file), file) for file in files}
+    files = {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    return _entries({key: partial(_read_entry, kind, file) for key, file in files.items()})
 
 
-def read_file(kind: type[Entry], files: Iterable[Path]) -> dict[str, Entry]:
-    """Return the entries of files that map keys to entries, by key; a later file replaces an earlier one's entry."""
-    entries: dict[str, Entry] = {}
+def read_file(kind: type[Entry], files: Iterable[Path]) -> Entries[Entry]:
+    """Return the entries of files that map keys to entries, by key; a later file replaces an earlier one's entry.
+
+    Raises:
+        EveError: a file is no YAML, or no mapping, so that nobody knows which entries it has.
+    """
+    found: dict[str, Callable[[], Entry]] = {}
     for file in files:
         content = read_yaml(file) if file.exists() else {}
         if not isinstance(content, Mapping):
             raise EveError(f"{file} is not a mapping of keys to entries", "Start each entry with its key and a colon.")
-        entries |= {str(key): parse_entry(kind, str(key), entry, file, (str(key),)) for key, entry in content.items()}
-    return entries
+        found |= {str(key): partial(parse_entry, kind, str(key), entry, file, (str(key),)) for key, entry in content.items()}
+    return _entries(found)
+
+
+def _read_entry(kind: type[Entry], file: Path) -> Entry:
+    return parse_entry(kind, file.stem, read_yaml(file), file)
+
+
+def _entries(found: Mapping[str, Callable[[], Entry]]) -> Entries[Entry]:
+    readable, broken = dict[str, Entry](), dict[str, EveError]()
+    for key, read in found.items():
+        try:
+            readable[key] = read()
+        except EveError as error:
+            broken[key] = error
+    return Entries(readable, broken)
 
 
 def pick(entries: Mapping[str, Entry], key: str, noun: str) -> Entry:
-    """Return the entry of `key`; `EveError` lists the known keys."""
-    if key not in entries:
+    """Return the entry of `key`; `EveError` lists the known keys, or says why the entry cannot be read."""
+    entry = entries.get(key)
+    if entry is None:
         raise EveError(f"There is no {noun} {key!r}", f"Known: {', '.join(entries) or 'none'}.")
-    return entries[key]
+    return entry

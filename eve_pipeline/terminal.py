@@ -48,6 +48,11 @@ def tell_error(error: EveError) -> None:
     console.print(error.hint, highlight=False, markup=False)
 
 
+def tell_warning(warning: str) -> None:
+    """Print one sentence that stops nothing on standard error."""
+    Console(stderr=True).print(f"[bold yellow]Warning:[/] {escape(warning)}", highlight=False)
+
+
 def _check_settings() -> None:
     try:
         Settings()

@@ -101,7 +101,8 @@ def test_a_model_out_of_reach_names_the_ways_to_get_it(eve: Eve, prepared: Setti
     add_model("mine", backend="transformers", id="org/mine", path=str(tmp_path / "nowhere"))
     result = eve("run", "--model", "mine", "--dataset", "photos", "--prompt", "simple", "--no-publish")
     assert result.exit_code == 1
-    assert "hf download org/mine" in result.output
+    assert "Put the whole checkpoint into" in result.output
+    assert "hf download" not in result.output
 
 
 def test_lists(eve: Eve):

@@ -27,6 +27,7 @@ from eve_pipeline.responses.journal import JournalFile
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
+from tests.json_server import json_server
 from tests.postgres_server import postgres_server
 from tests.shell import eve
 
@@ -108,6 +109,18 @@ def test_a_missing_checkpoint_is_found(settings: Settings, add_model: Callable[.
     assert "path" in finding.to_do
 
 
+def test_every_broken_entry_is_found(settings: Settings, add_model: Callable[..., None]):
+    assert found(settings, "entries")[1:3] == ("ok", "all can be read")
+    add_model("mine", backend="openai", idd="x")
+    (settings.home / "prompts").mkdir()
+    (settings.home / "prompts" / "mine.yaml").write_text("text: [")
+    findings = [finding for finding in diagnose(settings) if finding.what == "entries"]
+    assert [finding.status for finding in findings] == ["error", "error"]
+    assert "models.yaml: entry 'mine' is not valid: id: Field required (line" in findings[0].found
+    assert "mine.yaml cannot be read" in findings[1].found
+    assert found(settings, "torch device").status == "ok"
+
+
 def test_a_broken_link_is_found(settings: Settings):
     settings.home.mkdir()
     (settings.home / "eve.duckdb").symlink_to("published/gone/eve.duckdb")
@@ -170,7 +183,18 @@ def test_an_endpoint_says_what_is_wrong(settings: Settings, add_model: Callable[
     assert found(settings, f"endpoint {listing}")[1:3] == ("warning", "answers, does not list mine (other)")
     assert found(settings, "endpoint http://127.0.0.1:1/v1")[1:] == ("warning", "does not answer", "Start the server to ask away.")
     monkeypatch.setenv("MY_KEY", "sk-of-last-year")
-    assert found(settings, f"endpoint {listing}")[1:3] == ("error", "refuses the key (401)")
+    refused = found(settings, f"endpoint {listing}")
+    assert refused[1:3] == ("error", "refuses the key (401)")
+    assert "api_key_env" in refused.to_do
+
+
+def test_an_address_without_a_list_is_a_question_of_its_base_url(settings: Settings, add_model: Callable[..., None]):
+    with json_server(lambda _: (404, {"error": "no such page"})) as at:
+        add_model("mine", backend="openai", id="stub", base_url=f"http://{at}/api")
+        finding = found(settings, f"endpoint http://{at}/api")
+    assert finding[1:3] == ("warning", "answers (404), lists no models")
+    assert "base_url" in finding.to_do
+    assert "Start" not in finding.to_do
 
 
 def test_a_keyring_that_others_can_read_hides_nothing_else(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -218,7 +242,7 @@ def test_a_published_folder_on_another_disk_is_well(settings: Settings, tmp_path
 @pytest.mark.parametrize("fault", ["http://127.0.0.1:abc/v1", "http://[::1/v1"])
 def test_a_base_url_that_is_none_is_found(settings: Settings, add_model: Callable[..., None], fault: str):
     add_model("mine", backend="openai", id="stub", base_url=fault)
-    finding = found(settings, "models")
+    finding = found(settings, "entries")
     assert finding.status == "error"
     assert "base_url: Value error, this is no URL" in finding.found
 

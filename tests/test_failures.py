@@ -236,6 +236,7 @@ def test_a_disk_that_is_full_while_asking_loses_no_reply(disk: SmallDisk) -> Non
         server.choice = first_choice
     assert "cannotbewritten" in problem
     assert str(home.path) in problem
+    assert "Loggingerror" not in problem
     assert home.published() == before
     n_kept, n_asked = home.n_kept() - N_IMAGES, len(server.seen) - n_seen
     assert 0 < n_kept <= n_asked <= N_IMAGES

@@ -143,6 +143,15 @@ def test_files_of_a_month_ago_go(settings: Settings):
     assert settings_files(settings) == sorted([f"{day}.jsonl" for day in (today, *days[:2])] + [other.name])
 
 
+def test_a_full_disk_prints_no_traceback(settings: Settings, capfd: pytest.CaptureFixture[str]):
+    """/dev/full refuses what is written as a full disk does."""
+    settings.logs.mkdir(parents=True)
+    (settings.logs / f"{datetime.now(UTC).date()}.jsonl").symlink_to("/dev/full")
+    with logging_to(settings):
+        logging.getLogger("eve_pipeline.x").warning("lost")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_folder_that_cannot_be_written_stops_nothing(settings: Settings, capfd: pytest.CaptureFixture[str]):
     settings.home.mkdir()
     Path(settings.logs).write_text("a file where the folder should be")

@@ -17,7 +17,7 @@ def picture_files(tasks: pl.DataFrame, settings: Settings) -> dict[str, Path]:
     """Return the file of each task's picture, by task; tasks have the columns task, dataset and image_id.
 
     Raises:
-        EveError: a dataset or an image is not there any more.
+        EveError: a dataset or an image is not there any more, or a dataset's entry cannot be read.
     """
     paths = {key: _paths(key, settings) for key in tasks["dataset"].unique()}
     files = {task: paths[dataset].get(image_id) for task, dataset, image_id in tasks.select("task", "dataset", "image_id").iter_rows()}

@@ -7,6 +7,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from eve_pipeline.commands.warnings import warn_of_broken_entries
 from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 
@@ -34,6 +35,7 @@ def datasets(context: typer.Context) -> None:
         n_images = read_table("images", [file]).height if file.exists() else None
         rows.append({"dataset": entry.key, "reader": entry.reader, "subsets": ", ".join(entry.subsets), "images": n_images})
     show(pl.DataFrame(rows, schema_overrides={"images": pl.Int64}))
+    warn_of_broken_entries(settings)
 
 
 @datasets_app.command("add")

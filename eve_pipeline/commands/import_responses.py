@@ -8,6 +8,7 @@ from rich.console import Console
 
 from eve_pipeline.commands.publish import publish_and_tell
 from eve_pipeline.commands.selection import prepare_missing
+from eve_pipeline.commands.warnings import warn_of_broken_entries
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import KEY_PATTERN
 from eve_pipeline.settings import Settings
@@ -38,6 +39,7 @@ def import_responses(
 
     settings = Settings()
     cell = _checked_cell(model, dataset, subset, prompt, settings)
+    warn_of_broken_entries(settings)
     prepare_missing([cell], settings)
     imported = import_file(file, cell, settings, Columns(image_column, response_column, label_column))
     _tell(imported)
@@ -56,7 +58,7 @@ def _checked_cell(model: str, dataset: str, subset: str | None, prompt: str, set
 
     if not re.fullmatch(KEY_PATTERN, model):
         raise EveError(f"{model!r} is no key", f"Choose one that matches {KEY_PATTERN}.")
-    if model in model_entries(settings):
+    if model_entries(settings).get(model):
         raise EveError(f"{model!r} is an entry of models.yaml", f"Choose a key of its own, such as {model[:55]}-imported.")
     entry = pick(dataset_entries(settings), dataset, "dataset")
     pick(prompt_variants(settings), prompt, "prompt")

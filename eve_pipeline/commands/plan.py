@@ -6,6 +6,7 @@ import polars as pl
 from rich.console import Console
 
 from eve_pipeline.commands.selection import Datasets, Limit, Models, Prompts, Repeats, Subsets, prepare_missing
+from eve_pipeline.commands.warnings import warn_of_broken_entries
 from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
 
@@ -44,6 +45,7 @@ def plan(
     settings = Settings()
     fold_abandoned_journals(Warehouse.of(settings))
     cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
+    warn_of_broken_entries(settings)
     prepare_missing(cells, settings)
     plans = plan_cells(cells, settings, Extent(repeats, limit))
     expected, entries = forecast(plans, settings), model_entries(settings)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from eve_pipeline.commands.publish import publishing
 from eve_pipeline.commands.selection import Datasets, Limit, Models, Prompts, Repeats, Subsets, prepare_missing
+from eve_pipeline.commands.warnings import warn_of_broken_entries
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
 from eve_pipeline.terminal import explained, show
@@ -48,6 +49,7 @@ def run(
     settings, budget = Settings(), Budget(max_usd)
     with logging_to(settings, command="run"), _keeping_what_came(budget), publishing(settings) if publish else nullcontext() as publish_now:
         cells = select_cells(settings, models=models, datasets=datasets, subsets=subsets, prompts=prompts)
+        warn_of_broken_entries(settings)
         prepare_missing(cells, settings)
         observed, outcomes = observe_cells(cells, settings), []
         with closing(ask_cells(cells, settings, extent=Extent(repeats, limit), budget=budget)) as ended:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eve_pipeline.datasets.registry import Digest, Expected, HardSubset
 from eve_pipeline.errors import EveError
-from eve_pipeline.registry import Key, pick, read_folder
+from eve_pipeline.registry import Entries, Key, pick, read_folder
 from eve_pipeline.settings import Settings
 
 
@@ -38,7 +38,7 @@ class PublicDataset(BaseModel):
         return self.model_dump(exclude=left_out, exclude_none=True)
 
 
-def public_datasets(settings: Settings) -> dict[str, PublicDataset]:
+def public_datasets(settings: Settings) -> Entries[PublicDataset]:
     """Return the shipped and the user's descriptions of public datasets by key."""
     return read_folder(PublicDataset, [settings.assets_data / "public_datasets", settings.home / "public_datasets"])
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.registry import Key, pick, read_folder
+from eve_pipeline.registry import Entries, Key, pick, read_folder
 from eve_pipeline.settings import Settings
 
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -84,11 +84,11 @@ class DatasetEntry(BaseModel):
         return location.parent if location.is_file() else location
 
 
-def dataset_entries(settings: Settings) -> dict[str, DatasetEntry]:
+def dataset_entries(settings: Settings) -> Entries[DatasetEntry]:
     """Return the shipped and the user's entries by key.
 
     Raises:
-        EveError: an entry is not valid, or two datasets have a subset of the same name.
+        EveError: two datasets have a subset of the same name.
     """
     entries = read_folder(DatasetEntry, [settings.assets_data / "datasets", settings.home / "datasets"])
     subsets = [subset for entry in entries.values() for subset in entry.subsets]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from eve_pipeline.doctor.entries import look_at_entries
 from eve_pipeline.doctor.files import look_at_files
 from eve_pipeline.doctor.finding import Finding
 from eve_pipeline.doctor.models import look_at_models
@@ -16,6 +17,7 @@ from eve_pipeline.vlms.secrets import secret_values
 PARTS: dict[str, Callable[[Settings], Iterable[Finding]]] = {
     "files": look_at_files,
     "tables": look_at_tables,
+    "entries": look_at_entries,
     "models": look_at_models,
     "Dagster": look_at_scheduling,
     "versions": look_at_versions,

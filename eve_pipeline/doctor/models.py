@@ -10,18 +10,18 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.registry import read_yaml
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.endpoints import Endpoint, connect, endpoint, is_openai, scrubbed
+from eve_pipeline.vlms.listings import OTHER_KEY, REFUSALS
 from eve_pipeline.vlms.registry import ModelEntry, model_entries
 from eve_pipeline.warehouse.paths import Warehouse
 
 TIMEOUT_S = 5
-REFUSED = {401, 403}
 
 
 def look_at_models(settings: Settings) -> Iterator[Finding]:
     """Yield what was found.
 
     Raises:
-        EveError: an entry is not valid, or others can read the keyring.
+        EveError: models.yaml cannot be read, or others can read the keyring.
     """
     entries, used = model_entries(settings), _used(settings)
     yield from (_checkpoint(entry) for entry in entries.values() if entry.path)
@@ -86,15 +86,19 @@ async def _ask(server: Endpoint, entries: list[ModelEntry], used: set[str]) -> F
             page = await client.with_options(timeout=TIMEOUT_S).models.list()
         return _listing(what, {model.id for model in page.data or ()}, in_use)
     except APIStatusError as error:
-        if error.status_code in REFUSED:
-            status = "error" if in_use else "warning"
-            return Finding(what, status, f"refuses the key ({error.status_code})", "Set another key.")  # type: ignore[arg-type]
-        return Finding(what, "ok", f"answers ({error.status_code}), lists no models")
+        return _refusal(what, error.status_code, is_in_use=bool(in_use))
     except APIConnectionError:
         names = listed([entry.key for entry in in_use or entries])
         return Finding(what, "warning" if in_use else "ok", "does not answer", f"Start the server to ask {names}.")
     except (OpenAIError, InvalidURL, ValueError) as error:
         return Finding(what, "warning", f"is not understood: {scrubbed(str(error), server.key)}", "Correct the base_url of the entry.")
+
+
+def _refusal(what: str, code: int, *, is_in_use: bool) -> Finding:
+    to_do = REFUSALS.get(code, "")
+    if to_do == OTHER_KEY:
+        return Finding(what, "error" if is_in_use else "warning", f"refuses the key ({code})", to_do)
+    return Finding(what, "warning" if is_in_use and to_do else "ok", f"answers ({code}), lists no models", to_do)
 
 
 def _listing(what: str, listed_ids: set[str], in_use: list[ModelEntry]) -> Finding:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from eve_pipeline.registry import Key, pick, read_folder
+from eve_pipeline.registry import Entries, Key, pick, read_folder
 from eve_pipeline.settings import Settings
 
 
@@ -71,7 +71,7 @@ class Classifier(BaseModel):
         return f"{self.key}@{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
 
 
-def classifiers(settings: Settings) -> dict[str, Classifier]:
+def classifiers(settings: Settings) -> Entries[Classifier]:
     """Return the shipped and the user's classifiers by key."""
     return read_folder(Classifier, [settings.assets_data / "classifiers", settings.home / "classifiers"])
 

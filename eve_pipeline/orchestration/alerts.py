@@ -1,5 +1,6 @@
-"""Alerts: one message for each run that failed, or in which a check did, posted to the webhook that EVE_ALERT_WEBHOOK names."""
+"""Alerts to the webhook of EVE_ALERT_WEBHOOK: a run or a check of it failed, a sensor fails, a model's revision is not known."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -16,8 +17,9 @@ from pydantic import BaseModel, SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from eve_pipeline.logs import cell_or_partition, known_secrets, without_secrets
-from eve_pipeline.orchestration.failures import cause_of, is_failed
+from eve_pipeline.orchestration.failures import cause_of, failing_sensors, is_failed, plain_message
 from eve_pipeline.orchestration.metadata import FAILED_CELLS
+from eve_pipeline.orchestration.revisions import CHECKS, MODEL
 from eve_pipeline.settings import Settings
 
 ENDS: Final = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
@@ -25,6 +27,8 @@ ENDS_A_TICK: Final = 20
 LISTED: Final = 10
 LONGEST_MESSAGE: Final = 1000
 ATTEMPTS: Final = 3
+TOLD: Final = "told"
+DIGITS: Final = 16
 TIMEOUT_S: Final = 5
 KEPT_TRYING: Final = timedelta(days=1)
 
@@ -33,8 +37,8 @@ class Alert(BaseModel):
     """What is posted; Slack and what takes Slack's messages show `text`."""
 
     text: str
-    job: str
-    run_id: str
+    job: str | None = None
+    run_id: str | None = None
     failed_cells: list[str] = []
     failed_checks: list[str] = []
     message: str = ""
@@ -51,18 +55,48 @@ class Busy(Undelivered):
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def alerts(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
-    """Post an alert for each run that failed, or in which a check of error severity did; what cannot be posted is tried again for a day."""
+    """Post an alert for each run that failed, or a check of error severity, and of sensors and revisions; what cannot be is tried again."""
     if settings.alert_webhook is None or not context.cursor:
         why = "Alerts are sent from now on." if settings.alert_webhook else "EVE_ALERT_WEBHOOK is not set: nobody is alerted."
         return dg.SensorResult(skip_reason=why, cursor=json.dumps(_newest(context.instance)))
     cursors: dict[str, str] = json.loads(context.cursor)
+    cursors[TOLD], untold = _tell_standing(cursors.get(TOLD, ""), context, settings)
     problem = ""
     for record in _ended(context.instance, cursors):
         problem = _deliver(record, context, settings)
         if problem and datetime.now(UTC).timestamp() - record.timestamp < KEPT_TRYING.total_seconds():
             break
         cursors[record.event_log_entry.get_dagster_event().event_type_value] = str(EventLogCursor.from_storage_id(record.storage_id))
-    return dg.SensorResult(skip_reason=problem or "Nothing is left to be told.", cursor=json.dumps(cursors))
+    return dg.SensorResult(skip_reason=problem or untold or "Nothing is left to be told.", cursor=json.dumps(cursors))
+
+
+def _tell_standing(told: str, context: dg.SensorEvaluationContext, settings: Settings) -> tuple[str, str]:
+    """Post what does not work and was not told; return the digests of what is told, and why something was not taken, if it was not.
+
+    What works again is forgotten, and told when it fails once more.
+    """
+    digests: list[str] = []
+    for cause, problem in _standing(context.instance):
+        digest = hashlib.sha256(cause.encode()).hexdigest()[:DIGITS]
+        try:
+            if digest not in told.split() and settings.alert_webhook:
+                post(_scrubbed(Alert(text=f"eve_pipeline: {problem}", message=problem), settings), settings.alert_webhook)
+        except Undelivered as error:
+            untold = f"An alert was not taken: {error}. Each tick tries again."
+            context.log.warning(untold)
+            return " ".join([*digests, *told.split()]), untold
+        digests.append(digest)
+    return " ".join(digests), ""
+
+
+def _standing(instance: dg.DagsterInstance) -> Iterator[tuple[str, str]]:
+    """Yield what fails now: the cause, by which it is known again, and what is told of it."""
+    for cause, names in failing_sensors(instance).items():
+        yield cause, f"{', '.join(sorted(names))} cannot look: {cause}"[:LONGEST_MESSAGE]
+    for check in CHECKS[MODEL]:
+        said = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(MODEL, check), limit=1)
+        if said and (found := said[0].evaluation) and not found.passed:
+            yield f"{check}: {found.description}", f"the revision of a model is not known: {found.description}"[:LONGEST_MESSAGE]
 
 
 def _newest(instance: dg.DagsterInstance) -> dict[str, str]:
@@ -107,8 +141,11 @@ def alert_of(run_id: str, instance: dg.DagsterInstance, settings: Settings) -> A
     message = "; ".join(map(_reason, failures or ends))[:LONGEST_MESSAGE]
     url = f"{settings.ui_url.rstrip('/')}/runs/{run_id}" if settings.ui_url else None
     alert = Alert(text="", job=run.job_name, run_id=run_id, failed_cells=cells, failed_checks=checks, message=message, url=url)
-    secrets = known_secrets(settings)
-    return Alert.model_validate_json(without_secrets(alert.model_copy(update={"text": _text(alert, run)}).model_dump_json(), secrets))
+    return _scrubbed(alert.model_copy(update={"text": _text(alert, run)}), settings)
+
+
+def _scrubbed(alert: Alert, settings: Settings) -> Alert:
+    return Alert.model_validate_json(without_secrets(alert.model_dump_json(), known_secrets(settings)))
 
 
 def _events(run_id: str, kind: dg.DagsterEventType, instance: dg.DagsterInstance) -> Iterator[DagsterEvent]:
@@ -129,16 +166,12 @@ def _failed_cells(failure: DagsterEvent) -> list[str]:
 
 def _reason(event: DagsterEvent) -> str:
     cause = cause_of(event)
-    if cause is None:
-        return event.message or "no reason given"
-    told = str(cause.message).strip()
-    kind, _, message = told.partition(": ")
-    return message if cause.cls_name and kind.endswith(cause.cls_name) else told
+    return plain_message(cause) if cause else event.message or "no reason given"
 
 
 def _text(alert: Alert, run: dg.DagsterRun) -> str:
     what = "finished, but checks failed" if run.is_success else "failed"
-    lines = [f"eve_pipeline: {alert.job} {what} (run {alert.run_id[:8]})"]
+    lines = [f"eve_pipeline: {alert.job} {what} (run {run.run_id[:8]})"]
     for name, items in (("cells", alert.failed_cells), ("checks", alert.failed_checks)):
         if items:
             more = f" and {len(items) - LISTED} more" if len(items) > LISTED else ""

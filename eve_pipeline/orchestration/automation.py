@@ -10,6 +10,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from eve_pipeline.orchestration.partitions import differences, ranges_of
 from eve_pipeline.orchestration.reporting import report_collected
 from eve_pipeline.orchestration.revisions import MODEL, TASK, look, news
+from eve_pipeline.responses.cells import broken_entries
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
@@ -51,14 +52,15 @@ re_evaluation = dg.AutomationConditionSensorDefinition(
 
 @dg.sensor(minimum_interval_seconds=LOOK_SECONDS, default_status=RUNNING)
 def registered_partitions(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
-    """Add a partition for each new model, prompt and dataset, and take away those that are gone."""
+    """Add a partition for each new model, prompt and dataset, and take away those that are gone; say which entries cannot be read."""
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     for dimension, new, gone in differences(context.instance, settings):
         if new:
             requests.append(dg.AddDynamicPartitionsRequest(dimension, new))
         if gone:
             requests.append(dg.DeleteDynamicPartitionsRequest(dimension, gone))
-    return dg.SensorResult(dynamic_partitions_requests=requests)
+    problems = "; ".join(error.problem for error in broken_entries(settings))
+    return dg.SensorResult(dynamic_partitions_requests=requests, skip_reason=problems or None)
 
 
 @dg.sensor(minimum_interval_seconds=LOOK_SECONDS, default_status=RUNNING)
@@ -100,7 +102,8 @@ def weekly_evaluation(
 
     stale = stale_cells(settings)
     for first, last in ranges_of(stale, context.instance):
-        yield dg.RunRequest(tags=AUTOMATED | {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
+        tags = AUTOMATED | {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+        yield dg.RunRequest(run_key=first, tags=tags)  # Dagster refuses several requests without keys
     if not stale:
         yield dg.SkipReason("Every cell that was ever asked has its replies.")
 

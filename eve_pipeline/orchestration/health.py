@@ -1,13 +1,13 @@
 """How Dagster is: what works by itself, what has failed, and runs whose process is gone."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import dagster as dg
 import psutil
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
+from dagster._core.scheduler.instigation import InstigatorStatus
 
+from eve_pipeline.orchestration.failures import failing_sensors
 from eve_pipeline.orchestration.hosts import host_tags
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.settings import Settings
@@ -55,7 +55,7 @@ def health(settings: Settings) -> Health:
             n_retries=instance.run_retries_max_retries if instance.run_retries_enabled else 0,
             daemon_seen_at=max((datetime.fromtimestamp(beat.timestamp, UTC) for beat in heartbeats), default=None),
             n_sensors_on=len(states),
-            problems=[*errors, *(problem for state in states for problem in _last_failure(state, instance))],
+            problems=[*errors, *(f"{', '.join(names)}: {cause}" for cause, names in failing_sensors(instance).items())],
             abandoned=[run.run_id for run in abandoned_runs(instance, settings)],
             n_under_way=instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])),
             n_failed_recently=instance.get_runs_count(recent),
@@ -92,9 +92,3 @@ def _is_process(pid: int, started_at: float | None) -> bool:
         return started_at is None or psutil.Process(pid).create_time() <= started_at + CLOCKS_DIFFER_S
     except psutil.NoSuchProcess:
         return False
-
-
-def _last_failure(state: InstigatorState, instance: dg.DagsterInstance) -> Iterator[str]:
-    for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1):
-        if tick.status == TickStatus.FAILURE:
-            yield f"{state.name}: {tick.error.message.strip() if tick.error else 'failed'}"

@@ -1,13 +1,17 @@
 """Partitions: `dataset`, and the grid `model` x `task`, all fed from the registries."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Final
 
 import dagster as dg
 from sqlalchemy.exc import IntegrityError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
 
 from eve_pipeline.datasets.registry import dataset_entries
-from eve_pipeline.responses.cells import Cell, tasks
+from eve_pipeline.errors import EveError
+from eve_pipeline.prompts.variants import prompt_variants
+from eve_pipeline.registry import Entries
+from eve_pipeline.responses.cells import Cell, subset_datasets, tasks
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import model_entries
 
@@ -17,16 +21,44 @@ TASKS = dg.DynamicPartitionsDefinition(name="task")
 GRID = dg.MultiPartitionsDefinition({"model": MODELS, "task": TASKS})
 
 
-def registered_keys(settings: Settings) -> dict[str, list[str]]:
-    """Return the keys that each dimension has by the registries."""
-    return {"dataset": list(dataset_entries(settings)), "model": list(model_entries(settings)), "task": tasks(settings)}
+Registered = tuple[Collection[str], Callable[[str], bool]]
+"""The keys of the entries that can be read, and whether a key is of one that cannot."""
+
+
+def _keys(entries: Entries[Any]) -> Registered:
+    return entries.keys(), entries.broken.__contains__
+
+
+def _tasks(settings: Settings) -> Registered:
+    subsets, prompts = subset_datasets(settings).broken, prompt_variants(settings).broken
+
+    def is_broken(task: str) -> bool:
+        cell = Cell.of("", task)
+        return cell.subset in subsets or cell.prompt in prompts
+
+    return tasks(settings), is_broken
+
+
+DIMENSIONS: Final[dict[str, Callable[[Settings], Registered]]] = {
+    "dataset": lambda settings: _keys(dataset_entries(settings)),
+    "model": lambda settings: _keys(model_entries(settings)),
+    "task": _tasks,
+}
 
 
 def differences(instance: dg.DagsterInstance, settings: Settings) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield, for each dimension, the keys that the registries have and the instance lacks, and those that only the instance has."""
-    for dimension, keys in registered_keys(settings).items():
+    """Yield, for each dimension, the keys that the registries have and the instance lacks, and those that only the instance has.
+
+    A key whose entry cannot be read is not gone, and no key is where a whole file of entries cannot be.
+    """
+    for dimension, registered in DIMENSIONS.items():
+        try:
+            keys, is_broken = registered(settings)
+        except EveError:  # whoever needs the entries tells it
+            continue
         known = instance.get_dynamic_partitions(dimension)
-        yield dimension, [key for key in keys if key not in known], [key for key in known if key not in keys]
+        gone = [key for key in known if key not in keys and not is_broken(key)]
+        yield dimension, [key for key in keys if key not in known], gone
 
 
 # Dagster looks and inserts in two steps: of two processes that add a key at once, SQLite refuses one, which then finds it there.

@@ -6,8 +6,11 @@ from typing import Final
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
+from eve_pipeline.datasets.registry import dataset_entries
+from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration.checks import described
 from eve_pipeline.orchestration.partitions import MODELS, TASKS
+from eve_pipeline.prompts.variants import prompt_variants
 from eve_pipeline.quality.checking import Rule, Rules
 from eve_pipeline.responses.observing import Observed, observe_models, observe_tasks
 from eve_pipeline.responses.reevaluation import asked_cells
@@ -19,13 +22,21 @@ MODEL, TASK = dg.AssetKey("model_revision"), dg.AssetKey("task_revision")
 ASSETS: Final = {"model": MODEL, "task": TASK}
 CHECKS: Final[dict[dg.AssetKey, Rules]] = {
     MODEL: {
-        "folders_known": Rule("the files of every model in a folder can be read", "Put the folder back, or correct the entry's path."),
+        "folders_known": Rule(
+            "the entry of every model, and its files where they are in a folder, can be read",
+            "Correct the entry, or put the folder back.",
+        ),
         "services_known": Rule(
             "hubs and endpoints say which revision of each model they serve",
             "See whether they are up; or state a `revision:` in the entry.",
         ),
     },
-    TASK: {"tasks_known": Rule("every task's prompt and images can be read", "Correct the prompt, or prepare the dataset.")},
+    TASK: {
+        "tasks_known": Rule(
+            "every prompt and dataset, and the images of every task, can be read",
+            "Correct the prompt or the dataset's entry, or prepare the dataset.",
+        )
+    },
 }
 
 
@@ -33,13 +44,27 @@ def look(check: str, settings: Settings, *, settled_for_s: float = 0) -> tuple[s
     """Return a check's name and what it is about, of all that was ever asked: tasks, models that this machine knows, or those of services.
 
     Models in folders in which something was written less than `settled_for_s` seconds ago are left out: they may still be copied.
+    Entries that cannot be read are a problem each, of models among those in folders; a file of entries that cannot be is the only one.
     """
-    cells, entries = asked_cells(settings), model_entries(settings)
-    if check == "tasks_known":
-        return check, observe_tasks(sorted({cell.task for cell in cells}), settings)
+    try:
+        return check, _observed_tasks(settings) if check == "tasks_known" else _observed_models(check, settings, settled_for_s)
+    except EveError as error:
+        return check, [Observed("task" if check == "tasks_known" else "model", "entries", problem=str(error))]
+
+
+def _observed_tasks(settings: Settings) -> list[Observed]:
+    broken = prompt_variants(settings).broken | dataset_entries(settings).broken
+    asked = sorted({cell.task for cell in asked_cells(settings)})
+    return [*observe_tasks(asked, settings), *(Observed("task", key, problem=str(error)) for key, error in broken.items())]
+
+
+def _observed_models(check: str, settings: Settings, settled_for_s: float) -> list[Observed]:
+    cells, entries, is_here = asked_cells(settings), model_entries(settings), check == "folders_known"
     known_here = {key for key, entry in entries.items() if entry.path or entry.revision}
-    models = sorted({cell.model for cell in cells if (cell.model in known_here) == (check == "folders_known")})
-    return check, observe_models([key for key in models if _may_be_told(entries[key], settled_for_s)], settings)
+    models = sorted({cell.model for cell in cells if (cell.model in known_here) == is_here})
+    observed = observe_models([key for key in models if _may_be_told(entries[key], settled_for_s)], settings)
+    broken = entries.broken if is_here else {}
+    return [*observed, *(Observed("model", key, problem=str(error)) for key, error in broken.items())]
 
 
 def _may_be_told(entry: ModelEntry, settled_for_s: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from eve_pipeline.emotions.normalisation import base_form, is_emotion_word, plain
-from eve_pipeline.registry import Key, pick, read_folder
+from eve_pipeline.registry import Entries, Key, pick, read_folder
 from eve_pipeline.settings import Settings
 
 LabelOrder = Literal["dataset", "positive_first", "negative_first", "permutations"]
@@ -87,7 +87,7 @@ class PromptVariant(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude={"description"}).encode()).hexdigest()[:12]
 
 
-def prompt_variants(settings: Settings) -> dict[str, PromptVariant]:
+def prompt_variants(settings: Settings) -> Entries[PromptVariant]:
     """Return the shipped and the user's (EVE_HOME/prompts) variants by key."""
     return read_folder(PromptVariant, [settings.assets_data / "prompts", settings.home / "prompts"])
 

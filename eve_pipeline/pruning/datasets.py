@@ -29,7 +29,7 @@ def removed_tables(settings: Settings, going: pl.DataFrame | None = None) -> lis
         requests = requests.join(of_cells, on=of_cells.columns, how="anti")
     studies = read_table("annotation_tasks", warehouse.files("annotation_tasks"))
     asked = {*requests["dataset"].unique(), *requests["subset"].unique(), *studies["dataset"].unique()}
-    known = dict.fromkeys(OF_DATASETS, asked | dataset_entries(settings).keys())
-    known["benchmark_items"] = asked | subset_datasets(settings).keys()
+    known = dict.fromkeys(OF_DATASETS, asked | dataset_entries(settings).complete().keys())
+    known["benchmark_items"] = asked | subset_datasets(settings).complete().keys()
     unused = (file for table, names in known.items() for file in warehouse.files(table) if file.stem not in names)
     return [Leftover("tables of removed datasets", file, file.stat().st_size) for file in unused]

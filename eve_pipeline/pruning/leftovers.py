@@ -106,7 +106,7 @@ def _publications(warehouse: Warehouse, settings: Settings) -> Iterator[Path]:
 
 
 def _stale_caches(warehouse: Warehouse, settings: Settings) -> Iterator[Path]:
-    datasets = dataset_entries(settings)
+    datasets = dataset_entries(settings).complete()
     for index in sorted(warehouse.response_index("*", "*").parent.parent.glob("*/*.parquet")):
         if not (warehouse.folder("responses") / index.parent.name / index.stem).is_dir():
             yield index

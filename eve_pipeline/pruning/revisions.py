@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.responses.cells import Cell, tasks
+from eve_pipeline.prompts.variants import prompt_variants
+from eve_pipeline.responses.cells import Cell, subset_datasets, tasks
 from eve_pipeline.responses.locks import hold
 from eve_pipeline.responses.planning import cell_configs
 from eve_pipeline.responses.reevaluation import month_began
@@ -52,7 +53,7 @@ def find_revisions(rule: Rule, settings: Settings) -> Found:
     """Return what a rule lets go.
 
     Raises:
-        EveError: a table cannot be read.
+        EveError: a table cannot be read, or an entry, so that nobody knows whether it is gone.
     """
     if rule == Rule():
         return Found(pl.DataFrame(schema=[*REVISION, "model_id", "config_digests"]), [])
@@ -81,11 +82,11 @@ def usable_digests(candidates: pl.DataFrame, settings: Settings) -> tuple[set[st
     """Return the config digests with which models of the candidates' names ask today, and why those of some names are not known."""
     digests, unresolved = set[str](), dict[str, str]()
     names = set(candidates["model_id"])
-    for entry in model_entries(settings).values():
+    for entry in model_entries(settings).complete().values():
         if entry.id not in names:
             continue
         try:
-            for task in tasks(settings):
+            for task in _tasks(settings):
                 digests |= set(cell_configs(Cell.of(entry.key, task), entry, settings)["config_digest"])
         except EveError as error:
             unresolved[entry.id] = error.problem
@@ -149,8 +150,15 @@ def _remove_from(cell: Cell, rows: pl.DataFrame, n_users: Counter[str], folders:
     return n_dropped
 
 
+def _tasks(settings: Settings) -> list[str]:
+    """Return all tasks; `EveError` where some are not known, since an entry cannot be read."""
+    subset_datasets(settings).complete()
+    prompt_variants(settings).complete()
+    return tasks(settings)
+
+
 def _is_gone(settings: Settings) -> pl.Expr:
-    models, known = list(model_entries(settings)), tasks(settings)
+    models, known = list(model_entries(settings).complete()), _tasks(settings)
     return ~pl.col("model").is_in(models) | ~pl.concat_str("subset", pl.lit("."), "prompt").is_in(known)
 
 

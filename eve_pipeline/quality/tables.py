@@ -88,14 +88,10 @@ def check_or_say_why(table: str, partition: tuple[str, ...], settings: Settings)
 
 
 def materialized(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield table and partition of all that can be checked: without its entry, nobody knows what is expected of a dataset.
-
-    Raises:
-        EveError: a dataset's entry is not valid.
-    """
-    warehouse = Warehouse.of(settings)
+    """Yield table and partition of all that can be checked: without its entry, nobody knows what is expected of a dataset."""
+    warehouse, datasets = Warehouse.of(settings), dataset_entries(settings)
     for table in ("images", "benchmark_items"):
-        yield from ((table, (dataset,)) for dataset in dataset_entries(settings) if warehouse.file(table, dataset).exists())
+        yield from ((table, (dataset,)) for dataset in (*datasets, *datasets.broken) if warehouse.file(table, dataset).exists())
     for table, of in (("responses", "requests"), ("answers", "answers")):
         yield from ((table, (file.parent.name, file.stem)) for file in warehouse.files(of))
 

@@ -95,7 +95,8 @@ def write_sheets(sheets: Iterator[Sheet], folder: Path, settings: Settings, form
 
 def draw(images: pl.DataFrame, title: str, settings: Settings, form: Form = "JPEG") -> bytes:
     """Return a contact sheet of the rows of a query of `image_picks`, each with its truth, what was said, and its name."""
-    roots = {key: entry.root(settings) for key, entry in dataset_entries(settings).items()}
+    entries = dataset_entries(settings)
+    roots = {key: entry.root(settings) for key in images["dataset"].unique() if (entry := entries.get(key))}
     tiles = [
         Tile(
             image_file(roots.get(image["dataset"]), image["path"]),

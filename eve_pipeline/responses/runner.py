@@ -117,7 +117,7 @@ def ask_cells(
         EveError: there is a budget and a model without prices, or a journal or part cannot be read or written.
     """
     cells, budget = list(cells), budget or Budget()
-    entries = model_entries(settings)
+    entries = dict(model_entries(settings))  # a cell whose entry cannot be read fails by itself, when it is planned
     budget.refuse_unpriced(entries[cell.model] for cell in cells if cell.model in entries)
     warehouse = Warehouse.of(settings)
     fold_abandoned_journals(warehouse)
@@ -131,7 +131,7 @@ def ask_cells(
 
 
 def _providers(cells: Iterable[Cell], entries: dict[str, ModelEntry], settings: Settings) -> list[Provider]:
-    datasets = subset_datasets(settings)
+    datasets = dict(subset_datasets(settings))
     jobs: dict[str, dict[object, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         entry, dataset = entries.get(cell.model), datasets.get(cell.subset)

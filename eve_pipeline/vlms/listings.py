@@ -11,6 +11,13 @@ from eve_pipeline.vlms.revisions import hub_commit, model_revision
 
 TIMEOUT_S: Final = 10
 MOST_NAMED: Final = 8
+OTHER_KEY: Final = "Set the key that `api_key_env:` of the entry names, or name there the key of this server."
+REFUSALS: Final = {
+    401: OTHER_KEY,
+    403: OTHER_KEY,
+    404: "Correct the `base_url:` of the entry, which often ends in /v1; or, of a server that lists no models, state its `revision:`.",
+}
+"""What to do where a server answers a request for its list of models with such a status."""
 
 
 def observed_revision(entry: ModelEntry, settings: Settings) -> str:
@@ -33,7 +40,10 @@ def _refuse_unlisted(entry: ModelEntry, asked: Endpoint) -> None:
         reason = scrubbed(str(error).partition("\n")[0] or type(error).__name__, asked.key)
         raise EveError(
             f"What {asked.base_url} serves cannot be read: {reason}",
-            f"Start the server, or state `revision:` in the entry of {entry.key!r} where it lists no models.",
+            REFUSALS.get(
+                getattr(error, "status_code", 0),
+                f"Start the server, or state `revision:` in the entry of {entry.key!r} where it lists no models.",
+            ),
         ) from None
     if entry.id not in listed:
         named = ", ".join(sorted(listed)[:MOST_NAMED]) or "nothing"

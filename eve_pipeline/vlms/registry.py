@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from eve_pipeline.registry import Key, pick, read_file
+from eve_pipeline.registry import Entries, Key, pick, read_file
 from eve_pipeline.settings import Settings
 
 ENDPOINT_FIELDS = {"image", "response_format", "base_url", "allow_unencrypted", "api_key_env", "image_tokens", "automation"}
@@ -76,7 +76,7 @@ class Automation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_usd_per_month: float | None = Field(None, ge=0)
+    max_usd_per_month: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class ModelEntry(BaseModel):
@@ -110,6 +110,13 @@ class ModelEntry(BaseModel):
         if backend not in known:
             raise ValueError(f"known are {', '.join(known)}")
         return backend
+
+    @field_validator("revision")
+    @classmethod
+    def _not_blank(cls, revision: str | None) -> str | None:
+        if revision is not None and not revision.strip():
+            raise ValueError("a revision is not empty; leave it out where none is stated")
+        return revision
 
     @field_validator("path")
     @classmethod
@@ -163,8 +170,8 @@ class ModelEntry(BaseModel):
         return self.parameters.temperature == 0
 
 
-def model_entries(settings: Settings) -> dict[str, ModelEntry]:
-    """Return the shipped and the user's entries by key."""
+def model_entries(settings: Settings) -> Entries[ModelEntry]:
+    """Return the shipped and the user's entries by key; `EveError` where a file as a whole cannot be read."""
     return read_file(ModelEntry, entry_files(settings))
 
 

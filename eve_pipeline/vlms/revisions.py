@@ -113,8 +113,10 @@ def _hub_or_cached_commit(entry: ModelEntry, asked_before: str | None) -> str:
 
 def unreachable(entry: ModelEntry, reason: str) -> EveError:
     """Return the error that names an entry's model and the ways to get it."""
+    to_do = f"Download it where there is a network (hf download {entry.id}), or set `path:` of the entry to a local folder"
+    if entry.path:
+        to_do = f"Put the whole checkpoint into {entry.path}, or correct `path:` of the entry"
     return EveError(
         f"Model {entry.key!r} ({entry.id}) cannot be reached: {reason.splitlines()[0] if reason else 'unknown reason'}",
-        f"Download it where there is a network (hf download {entry.id}), or set `path:` of the entry to a local folder, "
-        "or serve it elsewhere and add an entry with `backend: openai` and its `base_url:`.",
+        f"{to_do}, or serve it elsewhere and add an entry with `backend: openai` and its `base_url:`.",
     )

@@ -28,11 +28,11 @@ def secret_values(settings: Settings) -> list[str]:
 
 def _key_names(settings: Settings) -> set[str]:
     """Return where the entries say that keys lie; what logs must not stop working over a file that is being edited."""
-    try:
-        return {entry.api_key_env for entry in model_entries(settings).values() if entry.api_key_env}
-    except EveError:
-        texts = [file.read_text(encoding="utf-8", errors="replace") for file in entry_files(settings) if file.is_file()]
-        return {name for text in texts for name in API_KEY.findall(text)}
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in entry_files(settings) if file.is_file()]
+    names = {name for text in texts for name in API_KEY.findall(text)}
+    with suppress(EveError):
+        names |= {entry.api_key_env for entry in model_entries(settings).values() if entry.api_key_env}
+    return names
 
 
 def _passwords(url: str) -> set[str]:

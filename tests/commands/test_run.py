@@ -86,3 +86,27 @@ def test_a_run_with_an_endpoint_imports_nothing_heavy_and_publishes(prepared: Se
     assert re.findall(r"^imported:(.*)$", ran.stdout, re.MULTILINE) == [""]
     assert Warehouse.of(prepared).database.exists()
     assert len(chat_server.seen) == N
+
+
+def test_broken_entries_are_warned_of_and_stop_only_who_needs_them(prepared: Settings, add_model: Callable[..., None]):
+    add_model("broken", backend="openai", idd="x")
+    (prepared.home / "prompts").mkdir()
+    (prepared.home / "prompts" / "mine.yaml").write_text("answer_key: prediction\ntext: [")
+    done = eve(*RUN, "--no-publish", home=prepared.home)
+    assert done.returncode == 0, done.stderr
+    assert "Warning:" in done.stderr
+    for told in ("models.yaml: entry 'broken' is not valid: id: Field required (line", "prompts/mine.yaml cannot be read"):
+        assert "".join(told.split()) in "".join(done.stderr.split())
+    for needed, told in (
+        (("--model", "broken", "--prompt", "simple"), "entry 'broken' is not valid"),
+        (("--model", "served", "--prompt", "mine"), "mine.yaml cannot be read"),
+        (("--model", "served"), "mine.yaml cannot be read"),
+    ):
+        failed = eve("plan", *needed, "--dataset", "photos", home=prepared.home)
+        assert failed.returncode == 1
+        assert "Error:" in failed.stderr
+        assert "".join(told.split()) in "".join(failed.stderr.split())
+    (prepared.home / "models.yaml").write_text("served: [")
+    failed = eve(*RUN, home=prepared.home)
+    assert failed.returncode == 1
+    assert "models.yaml cannot be read" in failed.stderr

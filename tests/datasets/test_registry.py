@@ -46,7 +46,7 @@ def test_an_unknown_dataset_lists_the_known(settings: Settings):
 def test_a_wrong_field_is_named(settings: Settings, change: dict[str, object], problem: str):
     write(settings, "mine", FOLDER | change)
     with pytest.raises(EveError, match=rf"(?s)mine\.yaml: entry 'mine' is not valid: .*{problem}"):
-        dataset_entries(settings)
+        dataset_entries(settings).complete()
 
 
 def test_two_datasets_may_not_share_a_subset(settings: Settings):

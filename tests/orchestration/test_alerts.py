@@ -1,6 +1,7 @@
 """Alerts: real failed runs, posted to a real server that takes them, is busy, or is away."""
 
 import json
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,15 +10,31 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.selector import InstigatorSelector
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.errors import SensorExecutionError, user_code_error_boundary
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._utils.error import serializable_error_info_from_exc_info
 
 from eve_pipeline.errors import EveError
 from eve_pipeline.orchestration.alerts import ATTEMPTS, alerts
 from eve_pipeline.orchestration.definitions import build_definitions
+from eve_pipeline.orchestration.health import health
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.orchestration.launching import Launcher
 from eve_pipeline.orchestration.metadata import FAILED_CELLS
+from eve_pipeline.orchestration.revisions import known
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.locks import cell_lock
+from eve_pipeline.responses.observing import Observed
 from eve_pipeline.settings import Settings
 
 TOKEN = "T0000/B0000/planted-token"  # noqa: S105 - tests look for it in all that is told
@@ -221,6 +238,56 @@ def test_a_row_with_a_held_cell_is_told(prepared: Settings, webhook: Webhook):
     [told] = webhook.seen
     assert told["job"] == "evaluate"
     assert "served x photos.simple is being asked by" in told["message"]
+
+
+def record_tick(instance: dg.DagsterInstance, name: str, error: Exception | None, at: float) -> None:
+    """Record a sensor's tick, as the daemon does."""
+    location = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1, location_name="eve")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "repository"), name)
+    selector = InstigatorSelector(location_name="eve", repository_name="repository", name=name).get_id()
+    if instance.get_instigator_state(origin.get_id(), selector) is None:
+        data = SensorInstigatorData(sensor_type=SensorType.STANDARD)
+        instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+    try:
+        if error:
+            with user_code_error_boundary(SensorExecutionError, lambda: f"Error occurred during the execution of {name}"):
+                raise error
+        status, told = TickStatus.SKIPPED, None
+    except SensorExecutionError:
+        status, told = TickStatus.FAILURE, serializable_error_info_from_exc_info(sys.exc_info())
+    instance.create_tick(TickData(origin.get_id(), name, InstigatorType.SENSOR, status, at, error=told, selector_id=selector))
+
+
+def test_sensors_that_fail_for_one_reason_are_told_once(instance: dg.DagsterInstance, settings: Settings, tick: Ticks, webhook: Webhook):
+    tick()
+    for at in (1.0, 2.0):
+        for name in ("local_revisions", "registered_partitions"):
+            record_tick(instance, name, EveError("models.yaml is odd", "Correct it."), at)
+    record_tick(instance, "other", None, 1.0)
+    for _ in range(2):
+        tick()
+    [told] = webhook.seen
+    assert told["text"] == "eve_pipeline: local_revisions, registered_partitions cannot look: models.yaml is odd\nCorrect it."
+    assert health(settings).problems == ["local_revisions, registered_partitions: models.yaml is odd\nCorrect it."]
+    for name in ("local_revisions", "registered_partitions"):
+        record_tick(instance, name, None, 3.0)
+    tick()
+    assert len(webhook.seen) == 1
+    record_tick(instance, "local_revisions", ValueError("another one"), 4.0)
+    webhook.statuses = [404]
+    assert "An alert was not taken" in tick()
+    tick()
+    tick()
+    assert [told["message"] for told in webhook.seen[1:]] == ["local_revisions cannot look: another one"] * 2
+
+
+def test_a_model_whose_revision_is_unknown_is_told_once(instance: dg.DagsterInstance, tick: Ticks, webhook: Webhook):
+    tick()
+    for _ in range(2):
+        event = known("folders_known", [Observed("model", "mine", problem="its folder is gone")])
+        instance.report_runless_asset_event(event)
+        tick()
+    assert [told["message"] for told in webhook.seen] == ["the revision of a model is not known: mine: its folder is gone"]
 
 
 def test_nothing_that_is_written_holds_the_token(instance: dg.DagsterInstance, settings: Settings, tick: Ticks, webhook: Webhook):

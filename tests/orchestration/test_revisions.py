@@ -10,16 +10,19 @@ import pytest
 import yaml
 from dagster._core.definitions.observe import observe
 from dagster._core.definitions.sensor_definition import SensorDefinition, SensorExecutionData
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from PIL import Image
 
 from eve_pipeline.datasets.adding import add_dataset
 from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.datasets.registry import dataset_entry
+from eve_pipeline.errors import EveError
 from eve_pipeline.hard_subset.items import build_items
 from eve_pipeline.orchestration import automation, revisions
 from eve_pipeline.orchestration.assets.evaluation import evaluation
+from eve_pipeline.orchestration.definitions import build_definitions
 from eve_pipeline.orchestration.instance import open_instance
+from eve_pipeline.orchestration.launching import Launcher
 from eve_pipeline.orchestration.partitions import partition_of, sync_partitions
 from eve_pipeline.orchestration.revisions import look, news, record, revisions_known
 from eve_pipeline.responses.cells import Cell
@@ -260,6 +263,95 @@ def test_files_that_appear_become_partitions_and_those_that_go_leave(daemon: Dae
     assert {"photos.second", "more.mine", "more.second", "more.simple"} <= found["task"]
     (daemon.settings.home / "models.yaml").unlink()
     assert ("Delete", "model", {"changing", "steady", "served"}) in requested()
+
+
+def break_entries(settings: Settings) -> None:
+    """Break the entry of one model, and the file of one prompt, as an editor does in the middle of a word."""
+    entries = yaml.safe_load((settings.home / "models.yaml").read_text())
+    (settings.home / "models.yaml").write_text(yaml.safe_dump(entries | {"changing": {"backend": "transformers", "idd": "tiny"}}))
+    (settings.home / "prompts" / "mine.yaml").write_text("answer_key: [")
+
+
+def test_a_broken_entry_keeps_its_partitions_and_holds_up_no_other(daemon: Daemon, add_model: Callable[..., None]):
+    settings, instance = daemon.settings, daemon.instance
+    assert daemon.requested() == set()
+    before = {name: instance.get_dynamic_partitions(name) for name in ("model", "task")}
+    whole = {file: file.read_text() for file in (settings.home / "models.yaml", settings.home / "prompts" / "mine.yaml")}
+    break_entries(settings)
+    seen = daemon.tick(automation.registered_partitions)
+    assert seen.dynamic_partitions_requests == []
+    assert "models.yaml: entry 'changing' is not valid: id: Field required (line" in seen.skip_message
+    assert "mine.yaml cannot be read" in seen.skip_message
+    sync_partitions(instance, settings)
+    assert {name: instance.get_dynamic_partitions(name) for name in ("model", "task")} == before
+
+    assert daemon.requested() == set()
+    assert daemon.check("folders_known")[1] is False
+    assert "changing: " in daemon.check("folders_known")[2]
+    assert "mine: " in daemon.check("tasks_known", revisions.TASK)[2]
+    (settings.home / "checkpoints" / "steady" / "more.json").write_text("{}")
+    assert daemon.requested() == {partition_of(Cell("steady", "photos", prompt)) for prompt in ("mine", "simple")}, "as if all were whole"
+
+    add_model("later", backend="openai", id="x")
+    [request] = daemon.tick(automation.registered_partitions).dynamic_partitions_requests
+    assert request.partition_keys == ["later"]
+    for file, text in whole.items():
+        file.write_text(text)
+    assert daemon.requested() == set(), "nothing has changed"
+    assert daemon.check("folders_known")[1:] == (True, "all known")
+
+
+def test_a_broken_dataset_keeps_the_partitions_of_its_subsets(daemon: Daemon):
+    (daemon.settings.home / "datasets" / "photos.yaml").write_text("reader: folder")
+    seen = daemon.tick(automation.registered_partitions)
+    assert seen.dynamic_partitions_requests == []
+    assert "photos.yaml: entry 'photos' is not valid" in seen.skip_message
+    assert daemon.requested() == set()
+    assert "photos: " in daemon.check("tasks_known", revisions.TASK)[2]
+
+
+def test_a_models_yaml_that_is_no_yaml_keeps_all_partitions(daemon: Daemon):
+    assert daemon.requested() == set()
+    file = daemon.settings.home / "models.yaml"
+    whole = file.read_text()
+    file.write_text(whole + "]")
+    write = (daemon.settings.home / "prompts" / "second.yaml").write_text
+    write((daemon.settings.home / "prompts" / "mine.yaml").read_text())
+    seen = daemon.tick(automation.registered_partitions)
+    assert {request.partitions_def_name for request in seen.dynamic_partitions_requests} == {"task"}
+    assert "models.yaml cannot be read" in seen.skip_message
+    for sensor in (automation.local_revisions, automation.remote_revisions):
+        daemon.tick(sensor)
+    assert "entries: " in daemon.check("folders_known")[2]
+    file.write_text(whole)
+    assert daemon.requested() == set()
+
+
+def test_cells_of_a_broken_entry_fail_and_the_others_are_asked(prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]):
+    write_prompt(prepared, TEXT)
+    cells = [Cell("served", "photos", prompt) for prompt in ("mine", "simple")]
+    with open_instance(prepared) as instance:
+        sync_partitions(instance, prepared)
+        (prepared.home / "prompts" / "mine.yaml").write_text("answer_key: [")
+        with pytest.raises(EveError, match=r"(?s)served x photos\.mine.*mine\.yaml cannot be read"):
+            Launcher(build_definitions(prepared), instance, prepared).evaluate(cells)
+        assert instance.get_materialized_partitions(dg.AssetKey("answers")) == {partition_of(cells[1])}
+    assert len(chat_server.seen) == 24
+
+
+def test_the_weekly_schedule_leaves_out_cells_of_broken_entries(daemon: Daemon):
+    def requested() -> set[tuple[str, str]]:
+        context = dg.build_schedule_context(daemon.instance, resources={"settings": daemon.settings})
+        requests = automation.weekly_evaluation.evaluate_tick(context).run_requests
+        return {(request.tags[ASSET_PARTITION_RANGE_START_TAG], request.tags[ASSET_PARTITION_RANGE_END_TAG]) for request in requests}
+
+    first, last = (Cell("", "photos", prompt) for prompt in ("simple", "mine"))
+    assert requested() == {
+        (partition_of(first._replace(model=model)), partition_of(last._replace(model=model))) for model in ("changing", "steady")
+    }
+    break_entries(daemon.settings)
+    only = partition_of(first._replace(model="steady"))
+    assert requested() == {(only, only)}
 
 
 def test_the_weekly_schedule_asks_what_lacks_a_reply(prepared: Settings, chat_server: ChatServer, add_model: Callable[..., None]):

@@ -67,7 +67,7 @@ def test_shipped_personas_and_orders() -> None:
 )
 def test_bad_fields_are_refused_by_name(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
     with pytest.raises(EveError, match=rf"mine\.yaml: entry 'mine' is not valid: .*{complaint}"):
-        prompt_variants(settings_with(tmp_path, GOOD | change))
+        prompt_variants(settings_with(tmp_path, GOOD | change)).complete()
 
 
 LINES = """\
@@ -101,18 +101,18 @@ text: |
 def test_the_wrong_line_is_named(tmp_path: Path, old: str, new: str, line: int) -> None:
     assert prompt_variant("mine", settings_with(tmp_path / "good", LINES)).labels == ("fear", "awe")
     with pytest.raises(EveError, match=rf"(?s)mine\.yaml.*line {line}\b"):
-        prompt_variants(settings_with(tmp_path / "bad", LINES.replace(old, new, 1)))
+        prompt_variants(settings_with(tmp_path / "bad", LINES.replace(old, new, 1))).complete()
 
 
 @pytest.mark.parametrize("content", ["text: [", "just words", "- a\n- list"])
 def test_bad_files_are_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(EveError, match=r"mine\.yaml"):
-        prompt_variants(settings_with(tmp_path, content))
+        prompt_variants(settings_with(tmp_path, content)).complete()
 
 
 def test_bad_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EveError, match="key: String should match pattern"):
-        prompt_variants(settings_with(tmp_path, GOOD, "My Prompt"))
+        prompt_variants(settings_with(tmp_path, GOOD, "My Prompt")).complete()
 
 
 def test_unknown_prompt_names_the_known_ones() -> None:

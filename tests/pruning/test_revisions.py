@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from eve_pipeline.emotions.label_sets import resolve_labels
+from eve_pipeline.errors import EveError
 from eve_pipeline.pruning.revisions import Found, Rule, _settings, find_revisions, remove_revisions
 from eve_pipeline.responses.answering import answer_cell, answer_outdated_cells
 from eve_pipeline.responses.cells import Cell
@@ -276,3 +277,12 @@ def test_replies_that_were_imported_stay(revised: Settings, point_at: Callable[.
     requests = read_table("requests", [file]).with_columns(origin=pl.lit("imported"))
     write_table(requests, "requests", file)
     assert names(find_revisions(Rule(is_removed=True), revised)) == []
+
+
+@pytest.mark.parametrize("broken", ["models.yaml", "prompts/mine.yaml", "datasets/photos.yaml"])
+def test_what_cannot_be_read_is_not_taken_for_removed(revised: Settings, broken: str):
+    file = revised.home / broken
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("served: {backend: openai}")
+    with pytest.raises(EveError, match=f"{broken}: entry"):
+        find_revisions(Rule(is_removed=True), revised)

@@ -56,15 +56,16 @@ def test_a_model_that_is_not_listed_has_no_revision(listing: Listing, settings: 
         observed_revision(entry(listing.at), settings)
 
 
-@pytest.mark.parametrize("status", [401, 404, 500])
+@pytest.mark.parametrize(("status", "to_do"), [(401, "`api_key_env:`"), (404, "`base_url:`"), (500, "Start the server")])
 def test_a_server_that_lists_nothing_is_named_and_the_key_is_not(
-    listing: Listing, settings: Settings, status: int, monkeypatch: pytest.MonkeyPatch
+    listing: Listing, settings: Settings, status: int, to_do: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MY_KEY", KEY)
     listing.status = status
     with pytest.raises(EveError, match=f"{listing.at}/v1 serves cannot be read") as error:
         observed_revision(entry(listing.at, api_key_env="MY_KEY"), settings)
-    assert "state `revision:`" in error.value.hint
+    assert to_do in error.value.hint
+    assert ("Start" in error.value.hint) == (status == 500)
     assert KEY not in str(error.value)
     assert len(listing.keys) == 1
 

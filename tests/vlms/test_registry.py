@@ -41,6 +41,10 @@ def test_a_path_is_relative_to_the_file_of_its_entry(settings: Settings, add_mod
         ("m", {"backend": "fortran", "id": "x"}, "backend: Value error, known are openai, openai_batch, transformers"),
         ("m", {"backend": "openai", "id": "x", "temprature": 1}, "temprature: Extra inputs"),
         ("m", {"backend": "transformers", "id": "x", "trust_remote_code": True}, "trust_remote_code needs a revision"),
+        ("m", {"backend": "openai", "id": "x", "revision": ""}, "revision: Value error, a revision is not empty"),
+        ("m", {"backend": "openai", "id": "x", "revision": " "}, "revision: Value error, a revision is not empty"),
+        ("m", {"backend": "openai", "id": "x", "automation": {"max_usd_per_month": float("inf")}}, "max_usd_per_month: .*finite number"),
+        ("m", {"backend": "openai", "id": "x", "automation": {"max_usd_per_month": float("nan")}}, "max_usd_per_month: .*finite number"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_its_field(
@@ -48,7 +52,7 @@ def test_a_wrong_entry_is_refused_with_its_field(
 ):
     add_model(key, **fields)
     with pytest.raises(EveError, match=told):
-        model_entries(settings)
+        model_entries(settings).complete()
 
 
 def test_an_unknown_model_lists_the_known_ones(settings: Settings):

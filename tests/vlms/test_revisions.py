@@ -60,7 +60,8 @@ def test_an_endpoint_is_known_by_its_model_id():
 def test_an_empty_folder_names_the_entry_and_the_ways_to_get_the_model(tmp_path: Path):
     with pytest.raises(EveError, match=r"'mine'.*cannot be reached") as caught:
         model_revision(local(tmp_path / "nowhere"))
-    assert "hf download mine" in caught.value.hint
+    assert "hf download" not in caught.value.hint
+    assert f"Put the whole checkpoint into {tmp_path / 'nowhere'}" in caught.value.hint
     assert "base_url" in caught.value.hint
 
 

@@ -160,4 +160,4 @@ def test_a_sampled_reply_depends_on_its_own_key_alone(entry: ModelEntry, setting
 def test_a_folder_without_a_checkpoint_names_the_entry_and_the_ways_to_get_it(entry: ModelEntry, settings: Settings, tmp_path: Path):
     with pytest.raises(EveError, match="'demo-llava-small'") as caught, open_vlm(entry.model_copy(update={"path": tmp_path}), settings):
         pass
-    assert "hf download" in caught.value.hint
+    assert f"Put the whole checkpoint into {tmp_path}" in caught.value.hint
