@@ -131,11 +131,13 @@ def confusion(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin":
     """Return the share of each truth's items that was answered with each label, in percent."""
     import altair as alt
 
-    said = sorted(set(rows["predicted"]) - {"__none__"}) + (["no answer"] if "__none__" in set(rows["predicted"]) else [])
+    said = sorted({*rows["truth"], *rows["predicted"]} - {"__none__"}) + (["no answer"] if "__none__" in set(rows["predicted"]) else [])
     cells = rows.with_columns(
         pl.col("predicted").replace("__none__", "no answer"), percent=(100 * pl.col("share_of_truth")).round().cast(pl.Int64)
     )
-    x = alt.X("predicted:N", title="answered", sort=said, axis=alt.Axis(labelAngle=-60, ticks=False, domain=False, grid=False))
+    x = alt.X(
+        "predicted:N", title="answered", scale=alt.Scale(domain=said), axis=alt.Axis(labelAngle=-60, ticks=False, domain=False, grid=False)
+    )
     y = alt.Y("truth:N", title="truth", axis=alt.Axis(ticks=False, domain=False, grid=False))
     base = alt.Chart(cells).encode(x, y)
     colour = alt.Color("share_of_truth:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=None)
@@ -149,7 +151,7 @@ def confusion(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin":
 
 
 def open_vocabulary(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMixin":
-    """Return the share of answers that are read as a label, and weighted F1, by threshold; the line is the default."""
+    """Return the share of answers that are read as a label, and weighted F1, by threshold, with intervals; the line is the default."""
     import altair as alt
 
     models = sorted(set(whole["model"]))
@@ -165,12 +167,13 @@ def open_vocabulary(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMix
         y = alt.Y(f"{column}:Q", title=title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=4, format=".2f"))
         base = alt.Chart(rows).encode(x, y, colour)
         points = base.mark_point(filled=True, size=45, opacity=1).encode(shape=shape)
-        panels.append(alt.layer(default, base.mark_line(strokeWidth=1.5).encode(dash), points).properties(width=WIDTH, height=110))
+        band = base.mark_area(opacity=0.15).encode(alt.Y(f"{column}_low:Q", title=title), y2=f"{column}_high:Q")
+        panels.append(alt.layer(default, base.mark_line(strokeWidth=1.5).encode(dash), points, band).properties(width=WIDTH, height=110))
     return alt.vconcat(*panels, spacing=12)
 
 
 def calibration(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin":
-    """Return the share that is right by confidence, against the diagonal of a model as right as it is sure."""
+    """Return the share that is right by confidence, with intervals, against the diagonal of a model as right as it is sure."""
     import altair as alt
 
     whole, percent = alt.Scale(domain=[0, 1], nice=False), alt.Axis(format="%", tickCount=5)
@@ -179,7 +182,12 @@ def calibration(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin"
     diagonal = alt.Chart(pl.DataFrame({"mean_confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})).mark_line(color=FAINT, strokeDash=[4, 3])
     size = alt.Size("n:Q", title="answers", legend=alt.Legend(tickCount=3))
     dots = alt.Chart(rows).mark_circle(color=BLUE, opacity=0.9).encode(x, y, size)
-    return alt.layer(diagonal.encode(x, y), dots).properties(width=WIDTH - 30, height=WIDTH - 30)
+    lines = (
+        alt.Chart(rows)
+        .mark_rule(color=BLUE)
+        .encode(x, alt.Y("accuracy_low:Q", scale=whole, axis=percent, title="right"), y2="accuracy_high:Q")
+    )
+    return alt.layer(diagonal.encode(x, y), lines, dots).properties(width=WIDTH - 30, height=WIDTH - 30)
 
 
 def latency(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin":
