@@ -1,8 +1,5 @@
 """How often the 95 % intervals cover the truth: simulated models whose true scores are known, with one answer an image, 5 and 8.
 
-Images are drawn from a population: each has a truth and a difficulty, which all answers about it share, so that the answers of an image
-resemble each other. Beside ours stand intervals that take each answer as the unit. Prints one line a setting.
-"""
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eve_pipeline.statistics.bootstrap import Interval, bca_interval, percentile_interval, resample
+from eve_pipeline.statistics.comparisons import differences
 from eve_pipeline.statistics.scores import Score, sentiment_bias, weighted_f1
 
 CLASSES = np.array([0.24, 0.2, 0.16, 0.12, 0.1, 0.08, 0.06, 0.04])
@@ -20,8 +18,9 @@ CLASSES = np.array([0.24, 0.2, 0.16, 0.12, 0.1, 0.08, 0.06, 0.04])
 SIZES, ANSWERS = (100, 500, 2500), (1, 5, 8)
 DATASETS, DRAWS, POPULATION = 1000, 1000, 400_000
 SPREAD, SKILL, OTHER_SKILL = 1.2, 0.4, 0.0
-NAMES = ("F1", "F1 (BCa)", "bias", "difference", "F1, answer as unit")
-LOWEST, HIGHEST = 0.93, 0.97
+ALPHA = 0.05
+NAMES = ("F1", "F1 (BCa)", "bias", "difference", "F1, answer as unit", "swap test, no diff.")
+RANGES = ((0.93, 0.97),) * 5 + ((0.03, 0.07),)
 
 
 class Images(NamedTuple):
@@ -31,17 +30,20 @@ class Images(NamedTuple):
     answers: tuple[np.ndarray, np.ndarray]
 
 
-def draw_images(n: int, n_answers: int, random: np.random.Generator) -> Images:
-    """Return images with the answers of two models; wrong answers prefer the classes of the other sentiment a little."""
+def draw_images(n: int, n_answers: int, random: np.random.Generator, other: tuple[float, int] | None = None) -> Images:
+    """Return images with the answers of two models; wrong answers prefer the classes of the other sentiment a little.
+
+    `other` is the second model's skill and how many answers it gives, by default OTHER_SKILL and as many as the first.
+    """
     k = len(CLASSES)
     truth, difficulty = random.choice(k, n, p=CLASSES), random.normal(0, SPREAD, n)
     told = []
-    for skill in (SKILL, OTHER_SKILL):
+    for skill, n_told in ((SKILL, n_answers), other or (OTHER_SKILL, n_answers)):
         right = 1 / (1 + np.exp(-(skill - difficulty)))
         lure = np.where(np.arange(k) % 2, 1.3, 1.0) * (np.arange(k) != truth[:, None])
         chances = lure / lure.sum(axis=1, keepdims=True) * (1 - right)[:, None]
         chances[np.arange(n), truth] = right
-        told.append(random.multinomial(n_answers, chances))
+        told.append(random.multinomial(n_told, chances))
     return Images(truth, (told[0], told[1]))
 
 
@@ -66,7 +68,7 @@ def scores(images: Images) -> tuple[float, float, float]:
 
 
 def covers(seed: int, n: int, n_answers: int, truth: tuple[float, float, float]) -> list[bool]:
-    """Return, for one simulated dataset, whether each interval of NAMES covers the truth."""
+    """Return, for one simulated dataset, whether each interval of NAMES covers the truth, and whether the swap test is mistaken."""
     random = np.random.default_rng(seed)
     images = draw_images(n, n_answers, random)
     ones = np.ones(n, dtype=np.int64)
@@ -81,7 +83,9 @@ def covers(seed: int, n: int, n_answers: int, truth: tuple[float, float, float])
         (percentile_interval(values - other.function(drawn[1])), truth[2]),
         (answer_interval(images, seed), truth[0]),
     )
-    return [interval.low <= known <= interval.high for interval, known in found]
+    alike = draw_images(n, n_answers, random, (SKILL, 1))
+    (difference,) = differences(((f1(alike.truth, alike.answers[0]), f1(alike.truth, alike.answers[1])),), ones, DRAWS)
+    return [*(bool(interval.low <= known <= interval.high) for interval, known in found), difference.p_value < ALPHA]
 
 
 def answer_interval(images: Images, seed: int) -> Interval:
@@ -104,7 +108,7 @@ def main(datasets: int = DATASETS) -> None:
             for n in SIZES:
                 one = partial(covers, n=n, n_answers=n_answers, truth=truth)
                 shares = np.mean(list(processes.map(one, range(1, datasets + 1), chunksize=20)), axis=0)
-                marks = ["" if LOWEST <= share <= HIGHEST else " !" for share in shares]
+                marks = ["" if low <= share <= high else " !" for share, (low, high) in zip(shares, RANGES, strict=True)]
                 print(
                     f"{n_answers:>7} {n:>6}   " + "   ".join(f"{share:>16.3f}{mark:<2}" for share, mark in zip(shares, marks, strict=True))
                 )
