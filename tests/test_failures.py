@@ -16,9 +16,13 @@ import pytest
 import yaml
 from PIL import Image
 
+from eve_pipeline.datasets.adding import add_dataset
+from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.errors import EveError
+from eve_pipeline.hard_subset.items import build_items
 from eve_pipeline.quality.checking import CheckResult
-from eve_pipeline.quality.tables import check_or_say_why
+from eve_pipeline.quality.suites.images import ELSEWHERE
+from eve_pipeline.quality.tables import READABLE, check, check_or_say_why, materialized
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
@@ -28,6 +32,7 @@ from tests.shell import eve
 
 N_IMAGES = 24
 CELL = ("served", "photos.simple")
+POSITIVE_FIRST = "photos.positive_first"
 RUN = ("run", "--model", "served", "--dataset", "photos", "--prompt")
 MIB = 1024**2
 
@@ -166,6 +171,41 @@ def test_a_file_that_is_newer_or_has_holes_is_named_and_nothing_is_published(hom
     assert ("version 99" in raised.value.problem) == (damage == "newer")
     assert home.published() == before
     assert str(file) in checked(home, table).message
+
+
+def cut(file: Path) -> None:
+    """Put the first half of a file in its place, as another file: what is remembered of the old one is of no use."""
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def test_damage_fails_the_checks_that_need_the_file_and_no_others(home: Home) -> None:
+    settings = Settings(home=home.path)
+    entry = add_dataset("paintings", "folder", home.photographs, settings, labels="mikels")
+    build_images(entry, settings, home.warehouse)
+    build_items(entry, settings, home.warehouse)
+    for dataset, prompt in (("photos", "positive_first"), ("paintings", "simple")):  # the latter's images were answered as photos'
+        asked = eve("run", "--model", "served", "--dataset", dataset, "--prompt", prompt, "--no-publish", home=home.path)
+        assert asked.returncode == 0, asked.stderr
+    [part] = home.warehouse.folder("responses").joinpath(*CELL).glob("*.parquet")
+    images = home.warehouse.file("images", "photos")
+    cut(part)
+    cut(images)
+    unreadable = {
+        (table, partition): result.message
+        for table, partition in materialized(settings)
+        for result in check_or_say_why(table, partition, settings).results
+        if result.name == READABLE
+    }
+    responses = {("responses", CELL), ("responses", ("served", "paintings.simple"))}
+    assert {of for of, message in unreadable.items() if str(part) in message} == responses
+    of_images = {("images", ("photos",)), ("benchmark_items", ("photos",)), ("answers", CELL), ("answers", ("served", POSITIVE_FIRST))}
+    assert {of for of, message in unreadable.items() if str(images) in message} == of_images
+    assert unreadable.keys() == responses | of_images
+    [compared] = [result for result in check("images", ("paintings",), settings).results if result.name == ELSEWHERE]
+    assert "not compared with photos" in compared.message
+    assert build_images(entry, settings, home.warehouse).notes[-1].startswith("not compared with dataset photos")
 
 
 # a full disk
