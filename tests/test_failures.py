@@ -173,6 +173,21 @@ def test_a_file_that_is_newer_or_has_holes_is_named_and_nothing_is_published(hom
     assert str(file) in checked(home, table).message
 
 
+@pytest.mark.parametrize("table", ["responses", "answers"])
+def test_a_file_that_another_program_wrote_is_named_and_nothing_is_published(home: Home, table: str) -> None:
+    first = eve("publish", home=home.path)  # so that the index knows the part
+    assert first.returncode == 0, first.stderr
+    file, before = home.warehouse.files(table)[0], home.published()
+    rows = pl.read_parquet(file)
+    with file.open("wb") as stream:
+        rows.write_parquet(stream)
+    problem = told(eve("publish", home=home.path))
+    assert f"{file}doesnotsaywhichtable" in problem
+    assert "MoveitoutofEVE_HOME" in problem
+    assert home.published() == before
+    assert str(file) in checked(home, table).message
+
+
 def cut(file: Path) -> None:
     """Put the first half of a file in its place, as another file: what is remembered of the old one is of no use."""
     content = file.read_bytes()

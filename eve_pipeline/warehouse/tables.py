@@ -125,8 +125,13 @@ def _check(path: Path, stream: BinaryIO, contract: Contract) -> dict[str, str]:
     metadata = pl.read_parquet_metadata(stream)
     stream.seek(0)
     found, version = metadata.get("contract"), int(metadata.get("contract_version", "0"))
+    if found is None:
+        raise EveError(
+            f"{path} does not say which table and version it holds: another program wrote it",
+            "Move it out of EVE_HOME, or put the file that it replaced back; eve import takes in replies of other tools.",
+        )
     if found != contract.table:
-        raise EveError(f"{path} holds table {found or 'unknown'!r}, not {contract.table!r}", "Move the file away.")
+        raise EveError(f"{path} holds table {found!r}, not {contract.table!r}", "Move the file away.")
     if version > contract.version:
         raise EveError(
             f"{path} has version {version} of table {contract.table!r}; this program reads up to {contract.version}",

@@ -88,11 +88,14 @@ def test_an_older_file_gets_null_for_new_columns(tmp_path: Path) -> None:
     assert read_table("benchmark_items", [file]).rows(named=True) == [ITEM | {"selection_seed": None}]
 
 
-@pytest.mark.parametrize(("metadata", "found"), [({"contract": "images", "contract_version": "1"}, "'images'"), (None, "'unknown'")])
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [({"contract": "images", "contract_version": "1"}, "holds table 'images', not 'benchmark_items'"), (None, "does not say which table")],
+)
 def test_another_table_is_refused(tmp_path: Path, metadata: dict[str, str] | None, found: str) -> None:
     file = tmp_path / "items.parquet"
     pl.DataFrame([ITEM]).write_parquet(file, metadata=metadata)
-    with pytest.raises(EveError, match=f"holds table {found}, not 'benchmark_items'"):
+    with pytest.raises(EveError, match=found):
         read_table("benchmark_items", [file])
 
 
