@@ -24,9 +24,10 @@ from eve_pipeline.quality.checking import CheckResult
 from eve_pipeline.quality.suites.images import ELSEWHERE
 from eve_pipeline.quality.tables import READABLE, check, check_or_say_why, materialized
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
-from eve_pipeline.warehouse.tables import read_table
+from eve_pipeline.warehouse.tables import WITHOUT, read_table
 from tests.chat_server import LABELS, ChatServer
 from tests.shell import eve
 
@@ -183,9 +184,59 @@ def test_a_file_that_another_program_wrote_is_named_and_nothing_is_published(hom
         rows.write_parquet(stream)
     problem = told(eve("publish", home=home.path))
     assert f"{file}doesnotsaywhichtable" in problem
-    assert "MoveitoutofEVE_HOME" in problem
+    assert "moveitoutofEVE_HOME" in problem
     assert home.published() == before
     assert str(file) in checked(home, table).message
+
+
+REMAKING = {
+    "images": ("datasets", "prepare", "photos"),
+    "benchmark_items": ("datasets", "prepare", "photos"),
+    "configs": (*RUN, "simple", "--no-publish"),
+    "requests": (*RUN, "simple", "--no-publish"),
+    "responses": (*RUN, "simple", "--no-publish"),
+    "answers": (),
+}
+"""The command that the advice about a damaged file of a table names, before eve publish."""
+
+
+@pytest.mark.parametrize("table", REMAKING)
+def test_what_to_do_about_a_damaged_file_loses_nothing(home: Home, table: str) -> None:
+    """The cell was asked in two revisions, and the advice is followed to the letter."""
+    models = home.path / "models.yaml"
+    entries = yaml.safe_load(models.read_text())
+    models.write_text(yaml.safe_dump({"served": entries["served"] | {"parameters": {"max_new_tokens": 9}}}))
+    asked = eve(*RUN, "simple", home=home.path)
+    assert asked.returncode == 0, asked.stderr
+    before, n_seen, file = home.published(), len(home.server.seen), home.warehouse.files(table)[0]
+    assert before[1] == 2 * N_IMAGES
+    moved = {one: one.read_bytes() for one in ([file, *home.warehouse.files("requests")] if table == "configs" else [file])}
+    cut(file)
+    with pytest.raises(EveError) as raised:
+        publish(home.warehouse, Settings(home=home.path))
+    assert raised.value.problem.count("\n") == 0, "no query of DuckDB, no plan of polars"
+    assert raised.value.problem.startswith(f"{file} is not a readable Parquet file: ")
+    assert raised.value.hint == f"Put a copy of it back, or move it away: {WITHOUT[table]}"
+    for one in moved:
+        one.unlink()
+    remade = eve(*REMAKING[table], home=home.path) if REMAKING[table] else None
+    assert remade is None or remade.returncode == 0, remade.stdout + remade.stderr
+    published = eve("publish", home=home.path)
+    assert published.returncode == 0, published.stderr
+    is_of_cell = table in {"configs", "requests"}
+    assert home.published()[1] == (N_IMAGES if is_of_cell else 2 * N_IMAGES)
+    n_again = len(home.server.seen) - n_seen
+    assert n_again in ({0, N_IMAGES} if table == "responses" else {0}), "one of the two parts, which may hold replies to earlier requests"
+    if is_of_cell:
+        for one, content in moved.items():
+            one.write_bytes(content)
+        again = eve("publish", home=home.path)
+        assert again.returncode == 0, again.stderr
+        assert home.published()[1] == 2 * N_IMAGES
+
+
+def test_every_table_has_its_advice() -> None:
+    assert WITHOUT.keys() == contracts().keys()
 
 
 def cut(file: Path) -> None:

@@ -18,7 +18,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import check_file, sync
+from eve_pipeline.warehouse.tables import WITHOUT, check_file, sync, unreadable
 
 MERGED = "merged-"  # parts made by compaction, the only ones that hide others
 REPLACES = "replaces"
@@ -149,4 +149,4 @@ def read_parts(paths: Sequence[Path], select: Callable[[pl.LazyFrame], pl.LazyFr
         if len(paths) > 1:
             for path in paths:  # the error does not say which
                 read_parts([path], select)
-        raise EveError(f"{paths[0]}: a part of `responses` cannot be read: {error}", "Move the file away and run again.") from error
+        raise unreadable(paths[0], error, WITHOUT["responses"]) from error
