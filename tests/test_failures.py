@@ -16,18 +16,24 @@ import pytest
 import yaml
 from PIL import Image
 
+from eve_pipeline.datasets.adding import add_dataset
+from eve_pipeline.datasets.catalogue import build_images
 from eve_pipeline.errors import EveError
+from eve_pipeline.hard_subset.items import build_items
 from eve_pipeline.quality.checking import CheckResult
-from eve_pipeline.quality.tables import check_or_say_why
+from eve_pipeline.quality.suites.images import ELSEWHERE
+from eve_pipeline.quality.tables import READABLE, check, check_or_say_why, materialized
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
-from eve_pipeline.warehouse.tables import read_table
+from eve_pipeline.warehouse.tables import WITHOUT, read_table
 from tests.chat_server import LABELS, ChatServer
 from tests.shell import eve
 
 N_IMAGES = 24
 CELL = ("served", "photos.simple")
+POSITIVE_FIRST = "photos.positive_first"
 RUN = ("run", "--model", "served", "--dataset", "photos", "--prompt")
 MIB = 1024**2
 
@@ -166,6 +172,106 @@ def test_a_file_that_is_newer_or_has_holes_is_named_and_nothing_is_published(hom
     assert ("version 99" in raised.value.problem) == (damage == "newer")
     assert home.published() == before
     assert str(file) in checked(home, table).message
+
+
+@pytest.mark.parametrize("table", ["responses", "answers"])
+def test_a_file_that_another_program_wrote_is_named_and_nothing_is_published(home: Home, table: str) -> None:
+    first = eve("publish", home=home.path)  # so that the index knows the part
+    assert first.returncode == 0, first.stderr
+    file, before = home.warehouse.files(table)[0], home.published()
+    rows = pl.read_parquet(file)
+    with file.open("wb") as stream:
+        rows.write_parquet(stream)
+    problem = told(eve("publish", home=home.path))
+    assert f"{file}doesnotsaywhichtable" in problem
+    assert "moveitoutofEVE_HOME" in problem
+    assert home.published() == before
+    assert str(file) in checked(home, table).message
+
+
+REMAKING = {
+    "images": ("datasets", "prepare", "photos"),
+    "benchmark_items": ("datasets", "prepare", "photos"),
+    "configs": (*RUN, "simple", "--no-publish"),
+    "requests": (*RUN, "simple", "--no-publish"),
+    "responses": (*RUN, "simple", "--no-publish"),
+    "answers": (),
+}
+"""The command that the advice about a damaged file of a table names, before eve publish."""
+
+
+@pytest.mark.parametrize("table", REMAKING)
+def test_what_to_do_about_a_damaged_file_loses_nothing(home: Home, table: str) -> None:
+    """The cell was asked in two revisions, and the advice is followed to the letter."""
+    models = home.path / "models.yaml"
+    entries = yaml.safe_load(models.read_text())
+    models.write_text(yaml.safe_dump({"served": entries["served"] | {"parameters": {"max_new_tokens": 9}}}))
+    asked = eve(*RUN, "simple", home=home.path)
+    assert asked.returncode == 0, asked.stderr
+    before, n_seen, file = home.published(), len(home.server.seen), home.warehouse.files(table)[0]
+    assert before[1] == 2 * N_IMAGES
+    moved = {one: one.read_bytes() for one in ([file, *home.warehouse.files("requests")] if table == "configs" else [file])}
+    cut(file)
+    with pytest.raises(EveError) as raised:
+        publish(home.warehouse, Settings(home=home.path))
+    assert raised.value.problem.count("\n") == 0, "no query of DuckDB, no plan of polars"
+    assert raised.value.problem.startswith(f"{file} is not a readable Parquet file: ")
+    assert raised.value.hint == f"Put a copy of it back, or move it away: {WITHOUT[table]}"
+    for one in moved:
+        one.unlink()
+    remade = eve(*REMAKING[table], home=home.path) if REMAKING[table] else None
+    assert remade is None or remade.returncode == 0, remade.stdout + remade.stderr
+    published = eve("publish", home=home.path)
+    assert published.returncode == 0, published.stderr
+    is_of_cell = table in {"configs", "requests"}
+    assert home.published()[1] == (N_IMAGES if is_of_cell else 2 * N_IMAGES)
+    n_again = len(home.server.seen) - n_seen
+    assert n_again in ({0, N_IMAGES} if table == "responses" else {0}), "one of the two parts, which may hold replies to earlier requests"
+    if is_of_cell:
+        for one, content in moved.items():
+            one.write_bytes(content)
+        again = eve("publish", home=home.path)
+        assert again.returncode == 0, again.stderr
+        assert home.published()[1] == 2 * N_IMAGES
+
+
+def test_every_table_has_its_advice() -> None:
+    assert WITHOUT.keys() == contracts().keys()
+
+
+def cut(file: Path) -> None:
+    """Put the first half of a file in its place, as another file: what is remembered of the old one is of no use."""
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def test_damage_fails_the_checks_that_need_the_file_and_no_others(home: Home) -> None:
+    settings = Settings(home=home.path)
+    entry = add_dataset("paintings", "folder", home.photographs, settings, labels="mikels")
+    build_images(entry, settings, home.warehouse)
+    build_items(entry, settings, home.warehouse)
+    for dataset, prompt in (("photos", "positive_first"), ("paintings", "simple")):  # the latter's images were answered as photos'
+        asked = eve("run", "--model", "served", "--dataset", dataset, "--prompt", prompt, "--no-publish", home=home.path)
+        assert asked.returncode == 0, asked.stderr
+    [part] = home.warehouse.folder("responses").joinpath(*CELL).glob("*.parquet")
+    images = home.warehouse.file("images", "photos")
+    cut(part)
+    cut(images)
+    unreadable = {
+        (table, partition): result.message
+        for table, partition in materialized(settings)
+        for result in check_or_say_why(table, partition, settings).results
+        if result.name == READABLE
+    }
+    responses = {("responses", CELL), ("responses", ("served", "paintings.simple"))}
+    assert {of for of, message in unreadable.items() if str(part) in message} == responses
+    of_images = {("images", ("photos",)), ("benchmark_items", ("photos",)), ("answers", CELL), ("answers", ("served", POSITIVE_FIRST))}
+    assert {of for of, message in unreadable.items() if str(images) in message} == of_images
+    assert unreadable.keys() == responses | of_images
+    [compared] = [result for result in check("images", ("paintings",), settings).results if result.name == ELSEWHERE]
+    assert "not compared with photos" in compared.message
+    assert build_images(entry, settings, home.warehouse).notes[-1].startswith("not compared with dataset photos")
 
 
 # a full disk

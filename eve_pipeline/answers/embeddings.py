@@ -114,6 +114,6 @@ class Embedder:
 def _read(file: Path) -> dict[str, Vectors]:
     if not file.exists():
         return {}
-    with opened(file) as stream:
+    with opened(file, "the texts are embedded anew.") as stream:
         frame = pl.read_parquet(stream)
     return {text: np.array(vector, dtype=np.float32) for text, vector in frame.iter_rows()}

@@ -14,6 +14,7 @@ from eve_pipeline.datasets.registry import DatasetEntry
 from eve_pipeline.datasets.verification import one_a_path, verify
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
+from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
 
@@ -22,7 +23,8 @@ class ImagesSummary(NamedTuple):
     """The rows of one dataset in tables `images` and `rejected_images`, and what to know of them.
 
     `departures` says how the counts depart from the expected ones, `n_framed` how many images have several frames or pages, of which the
-    first is used; `shared` lists the images that other datasets have too (path, other_dataset, other_path).
+    first is used; `shared` lists the images that other datasets have too (path, other_dataset, other_path); those of the datasets in
+    `not_compared` cannot be read.
     """
 
     images: pl.DataFrame
@@ -30,6 +32,7 @@ class ImagesSummary(NamedTuple):
     departures: tuple[str, ...]
     n_framed: int
     shared: pl.DataFrame
+    not_compared: tuple[str, ...]
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -41,7 +44,8 @@ class ImagesSummary(NamedTuple):
         """What the person who prepares the dataset should know, in words."""
         rejected = (f"rejected: {n} {reason}" for reason, n in self.reasons.items())
         framed = (f"{self.n_framed} of several frames or pages: the first is used",) if self.n_framed else ()
-        return (*rejected, *self.departures, *framed, *_in_words(self.shared))
+        unread = (f"not compared with dataset {key}: its table of images cannot be read" for key in self.not_compared)
+        return (*rejected, *self.departures, *framed, *_in_words(self.shared), *unread)
 
 
 def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) -> ImagesSummary:
@@ -55,12 +59,14 @@ def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) 
     read = read_dataset(entry, settings)
     root = entry.root(settings)
     verified = verify(read.images, root, settings.workers, EarlierChecks(warehouse.earlier_checks(entry.key), root), entry.placeholders)
+    others, not_compared = images_of_others(entry.key, warehouse)
     summary = ImagesSummary(
         verified.images.drop("has_frames").with_columns(dataset=pl.lit(entry.key)),
         one_a_path(pl.concat([read.rejected, verified.rejected])).with_columns(dataset=pl.lit(entry.key)),
         departures(entry.expected, read.images),
         verified.images.filter("has_frames").height,
-        in_other_datasets(verified.images, images_of_others(entry.key, warehouse)),
+        in_other_datasets(verified.images, others),
+        not_compared,
     )
     if summary.images.is_empty():
         found = ", ".join(f"{n} {reason}" for reason, n in summary.reasons.items())
@@ -73,10 +79,19 @@ def build_images(entry: DatasetEntry, settings: Settings, warehouse: Warehouse) 
     return summary
 
 
-def images_of_others(key: str, warehouse: Warehouse) -> pl.DataFrame:
-    """Return dataset, path and sha256 of the images of every dataset but one."""
-    files = [file for file in warehouse.files("images") if file != warehouse.file("images", key)]
-    return read_table("images", files).select("dataset", "path", "sha256")
+def images_of_others(key: str, warehouse: Warehouse) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return dataset, path and sha256 of the images of every dataset but one, and the datasets whose table cannot be read.
+
+    Their damage is theirs: their own checks and a publication name the file.
+    """
+    found, unread = [contracts()["images"].polars_schema.to_frame()], []
+    for file in warehouse.files("images"):
+        if file != warehouse.file("images", key):
+            try:
+                found.append(read_table("images", [file]))
+            except EveError:
+                unread.append(file.stem)
+    return pl.concat(found).select("dataset", "path", "sha256"), tuple(unread)
 
 
 def _in_words(shared: pl.DataFrame) -> Iterator[str]:

@@ -110,7 +110,7 @@ def _images(partition: tuple[str, ...], settings: Settings) -> Found:
     beside = (
         check_expected(images, rejected.height, entry.expected),
         check_usable(images, rejected),
-        check_elsewhere(images, images_of_others(entry.key, warehouse)),
+        check_elsewhere(images, *images_of_others(entry.key, warehouse)),
     )
     return Found(images, suite, beside)
 
@@ -126,7 +126,8 @@ def _items(partition: tuple[str, ...], settings: Settings) -> Found:
 def _responses(partition: tuple[str, ...], settings: Settings) -> Found:
     warehouse = Warehouse.of(settings)
     requests, configs = (read_table(table, [warehouse.file(table, *partition)]) for table in ("requests", "configs"))
-    return Found(response_rows(requests, configs, stored_responses(requests["request_key"], warehouse)), responses_suite())
+    stored = stored_responses(requests["request_key"], warehouse, needed_alone=True)
+    return Found(response_rows(requests, configs, stored), responses_suite())
 
 
 def _answers(partition: tuple[str, ...], settings: Settings) -> Found:

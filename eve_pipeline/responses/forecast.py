@@ -120,7 +120,7 @@ def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> p
         return pl.DataFrame(schema={"prompt": pl.String})
     with linking(warehouse.home) as link, duckdb.connect() as connection:
         for table, files in tables.items():
-            kept = files if table == "responses" else map(link, files)
+            kept = files if table == "responses" else [link(file, table) for file in files]
             connection.read_parquet([str(file) for file in kept], union_by_name=True).create_view(table)
         connection.register("images", read_table("images", warehouse.files("images")).select(SIZE))
         connection.register("current", configs.filter("is_current").head(1))

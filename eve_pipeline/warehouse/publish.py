@@ -22,7 +22,6 @@ from eve_pipeline.warehouse.compaction import record_published
 from eve_pipeline.warehouse.dbt_process import READY
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.raw_schema import create_raw_schema, damaged_files
-from eve_pipeline.warehouse.tables import unreadable
 
 KEPT = 3
 
@@ -105,8 +104,8 @@ def _saying_why(building: Publication, warehouse: Warehouse) -> Iterator[None]:
     except (duckdb.Error, EveError, OSError) as error:
         if is_out_of_room(error):
             raise unwritable(building.database, "no space left on the disk") from error
-        for file, damage in damaged_files(warehouse):
-            raise unreadable(file, damage) from error
+        if damaged := next(damaged_files(warehouse), None):
+            raise damaged from error
         raise
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import duckdb
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import Contract, contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_parts import visible_parts
-from eve_pipeline.warehouse.tables import check_file, linking
+from eve_pipeline.warehouse.tables import WITHOUT, check_file, linking, unreadable
 
 READ_WHERE_THEY_LIE = frozenset({"responses"})  # append-only and large, so a view over its files instead of a copy
 READ_FIRST = "answers"  # others write meanwhile: what an answer was read in is there before it, so it is found after it
@@ -38,20 +39,20 @@ def create_raw_schema(connection: duckdb.DuckDBPyConnection, warehouse: Warehous
     return list(parts)
 
 
-def damaged_files(warehouse: Warehouse) -> Iterator[tuple[Path, duckdb.Error]]:
-    """Read every file whole and yield those that cannot be read; DuckDB does not say which of many files is damaged."""
+def damaged_files(warehouse: Warehouse) -> Iterator[EveError]:
+    """Read every file whole and yield an error for each that cannot be read; DuckDB does not say which of many files is damaged."""
     with duckdb.connect() as connection:
-        for file in (file for table in contracts() for file in warehouse.files(table)):
+        for file, table in ((file, name) for name in contracts() for file in warehouse.files(name)):
             try:
                 connection.execute("SELECT count(COLUMNS(*)) FROM read_parquet(?)", [str(file)])
             except duckdb.Error as error:
                 if file.exists():
-                    yield file, error
+                    yield unreadable(file, error, WITHOUT[table])
 
 
-def _linked(contract: Contract, warehouse: Warehouse, link: Callable[[Path], Path]) -> Iterator[tuple[Path, int]]:
+def _linked(contract: Contract, warehouse: Warehouse, link: Callable[[Path, str], Path]) -> Iterator[tuple[Path, int]]:
     for file in warehouse.files(contract.table):
-        name = link(file)
+        name = link(file, contract.table)
         yield name, int(check_file(file, contract, name)["contract_version"])
 
 

@@ -1,12 +1,14 @@
 """Which part holds the answer to which request: a cache of keys, one file a cell folder, brought up to date whenever it is asked.
 
 Whoever finds the index behind the parts reads what is new and replaces the index whole. Several processes may do so at once: each uses
-what it has read itself, and the last one's file stays. Parts are known by name and inode: a file that takes another's name is read again.
+what it has read itself, and the last one's file stays. Parts are known by name, inode and mtime: a file that takes another's name, or was
+written over by another program, is read again.
 """
 
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -16,17 +18,21 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.files import replacing
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.tables import check_file, sync
+from eve_pipeline.warehouse.tables import WITHOUT, check_file, sync, unreadable
 
 MERGED = "merged-"  # parts made by compaction, the only ones that hide others
 REPLACES = "replaces"
 ROWS = pl.Schema({"request_key": pl.String(), "is_good": pl.Boolean(), "part": pl.String()})
 
 
-class Part(NamedTuple):
-    """One file of responses: its inode, its contract's version, and the names of the parts that it hides."""
+Identity = tuple[int, int]
+"""Inode and mtime, in ns since 1970."""
 
-    inode: int
+
+class Part(NamedTuple):
+    """One file of responses: what it is known by, its contract's version, and the names of the parts that it hides."""
+
+    identity: Identity
     version: int
     replaces: tuple[str, ...] = ()
 
@@ -42,12 +48,13 @@ class FolderIndex(NamedTuple):
         """Return what a file holds, nothing where it is absent or torn."""
         try:
             with file.open("rb") as stream:  # opened once: metadata and rows of one version, though others replace the file
-                parts = json.loads(pl.read_parquet_metadata(stream)["parts"])
+                found = json.loads(pl.read_parquet_metadata(stream)["parts"])
                 stream.seek(0)
                 rows = pl.read_parquet(stream).match_to_schema(ROWS)
-        except (OSError, KeyError, ValueError, pl.exceptions.PolarsError):
+            parts = {name: Part((inode, mtime), version, tuple(replaces)) for name, ((inode, mtime), version, replaces) in found.items()}
+        except (OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):  # also that of an earlier version of this program
             return cls({}, ROWS.to_frame())
-        return cls({name: Part(inode, version, tuple(replaces)) for name, (inode, version, replaces) in parts.items()}, rows)
+        return cls(parts, rows)
 
     def write(self, file: Path) -> None:
         """Replace the file."""
@@ -85,10 +92,16 @@ def folder_index(folder: Path, warehouse: Warehouse) -> FolderIndex:
         return index
 
 
-def list_parts(folder: Path) -> dict[str, int]:
-    """Return name and inode of each part that lies in a cell folder, hidden ones too."""
+def list_parts(folder: Path) -> dict[str, Identity]:
+    """Return the name of each part that lies in a cell folder, hidden ones too, and what it is known by."""
+    listed = {}
     with os.scandir(folder) as entries:
-        return {entry.name: entry.inode() for entry in entries if entry.name.endswith(".parquet")}
+        for entry in entries:
+            if entry.name.endswith(".parquet"):
+                with suppress(FileNotFoundError):  # compaction has removed it meanwhile
+                    stat = entry.stat(follow_symlinks=False)
+                    listed[entry.name] = (stat.st_ino, stat.st_mtime_ns)
+    return listed
 
 
 def hidden_parts(parts: dict[str, Part]) -> set[str]:
@@ -96,8 +109,8 @@ def hidden_parts(parts: dict[str, Part]) -> set[str]:
     return {name for part in parts.values() for name in part.replaces}
 
 
-def _brought_up_to_date(known: FolderIndex, listed: dict[str, int], folder: Path) -> FolderIndex:
-    kept = {name: part for name, part in known.parts.items() if listed.get(name) == part.inode}
+def _brought_up_to_date(known: FolderIndex, listed: dict[str, Identity], folder: Path) -> FolderIndex:
+    kept = {name: part for name, part in known.parts.items() if listed.get(name) == part.identity}
     unknown = listed.keys() - kept.keys()
     merged = {name: read_part(folder / name, listed[name]) for name in unknown if name.startswith(MERGED)}
     hidden = hidden_parts(kept | merged)
@@ -109,10 +122,10 @@ def _brought_up_to_date(known: FolderIndex, listed: dict[str, int], folder: Path
     return FolderIndex(parts, pl.concat([rows, _read_rows(folder, sorted(parts.keys() - kept.keys()))]))
 
 
-def read_part(path: Path, inode: int) -> Part:
+def read_part(path: Path, identity: Identity) -> Part:
     """Return what a part's footer says, refusing what cannot be used by its name."""
     metadata = check_file(path, contracts()["responses"])
-    return Part(inode, int(metadata["contract_version"]), tuple(json.loads(metadata.get(REPLACES, "[]"))))
+    return Part(identity, int(metadata["contract_version"]), tuple(json.loads(metadata.get(REPLACES, "[]"))))
 
 
 def _read_rows(folder: Path, names: list[str]) -> pl.DataFrame:
@@ -136,4 +149,4 @@ def read_parts(paths: Sequence[Path], select: Callable[[pl.LazyFrame], pl.LazyFr
         if len(paths) > 1:
             for path in paths:  # the error does not say which
                 read_parts([path], select)
-        raise EveError(f"{paths[0]}: a part of `responses` cannot be read: {error}", "Move the file away and run again.") from error
+        raise unreadable(paths[0], error, WITHOUT["responses"]) from error

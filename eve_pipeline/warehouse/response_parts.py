@@ -9,6 +9,7 @@ from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.contract import contracts
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_index import cell_folders, folder_index, read_parts
+from eve_pipeline.warehouse.tables import read_table
 
 IS_GOOD = pl.col("delivery") != "error"
 CREATED = pl.col("created_at").to_physical()
@@ -32,14 +33,17 @@ def unanswered(requests: pl.DataFrame, warehouse: Warehouse, cells: Collection[t
     return missing
 
 
-def stored_responses(request_keys: pl.Series, warehouse: Warehouse) -> pl.DataFrame:
+def stored_responses(request_keys: pl.Series, warehouse: Warehouse, *, needed_alone: bool = False) -> pl.DataFrame:
     """Return one row of `responses` for each key that has any: the earliest good one, else the latest error.
+
+    With `needed_alone`, damage in the folder of a cell that makes none of these requests is passed by.
 
     Raises:
         EveError: a part is damaged or newer than this program; it is named.
     """
     wanted = request_keys.unique().to_frame("request_key")
-    found = [_stored_in(folder, wanted, warehouse) for folder in cell_folders(warehouse)]
+    stored_in = _stored_in_if_requested if needed_alone else _stored_in
+    found = [stored_in(folder, wanted, warehouse) for folder in cell_folders(warehouse)]
     rows = pl.concat([contracts()["responses"].polars_schema.to_frame(), *found])
     order = pl.when(IS_GOOD).then(CREATED).otherwise(-CREATED)
     return rows.sort(~IS_GOOD, order, maintain_order=True).unique("request_key", keep="first", maintain_order=True)
@@ -67,6 +71,24 @@ def holding_folders(request_keys: pl.Series, warehouse: Warehouse) -> pl.DataFra
         for folder in cell_folders(warehouse)
     ]
     return pl.concat([pl.DataFrame(schema={"request_key": pl.String, "folder": pl.String}), *found])
+
+
+def _stored_in_if_requested(folder: Path, wanted: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    try:
+        return _stored_in(folder, wanted, warehouse)
+    except EveError:
+        if _is_requested(wanted, folder, warehouse):
+            raise
+        return contracts()["responses"].polars_schema.to_frame()
+
+
+def _is_requested(wanted: pl.DataFrame, folder: Path, warehouse: Warehouse) -> bool:
+    """Return whether a folder's cell makes any of these requests."""
+    try:
+        requests = read_table("requests", [warehouse.file("requests", folder.parent.name, folder.name)])
+    except EveError:  # is that cell's to say too
+        return False
+    return not requests.join(wanted, on="request_key", how="semi").is_empty()
 
 
 def _stored_in(folder: Path, wanted: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:

@@ -1,19 +1,23 @@
 """The index of the parts never says anything but what a full scan of the parts would."""
 
+import json
+import os
 import tempfile
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.warehouse.compaction import compact
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.response_index import FolderIndex, folder_index, list_parts
 from eve_pipeline.warehouse.response_parts import stored_responses, unanswered, visible_parts
 from eve_pipeline.warehouse.tables import read_table
-from tests.warehouse.responses import key, scanned, write_part
+from tests.warehouse.responses import key, responses, scanned, write_part
 
 N_KEYS = 6
 KEYS = pl.DataFrame({"request_key": [key(number) for number in range(N_KEYS)]})
@@ -112,7 +116,9 @@ def test_the_index_is_written_once_and_only_what_is_new_is_read(tmp_path: Path):
     inode = file.stat().st_ino
     folder_index(folder, warehouse)
     assert file.stat().st_ino == inode
+    before = (folder / "part-1.parquet").stat()
     (folder / "part-1.parquet").write_bytes(b"a known part is not opened")
+    os.utime(folder / "part-1.parquet", ns=(before.st_atime_ns, before.st_mtime_ns))
     write_part(warehouse, "2", (3, "received", 0))
     assert folder_index(folder, warehouse).rows["part"].to_list() == ["part-1.parquet", "part-1.parquet", "part-2.parquet"]
 
@@ -123,6 +129,28 @@ def test_a_file_that_takes_a_parts_name_is_read_again(tmp_path: Path):
     assert folder_index(folder, warehouse).rows["request_key"].to_list() == [key(1)]
     write_part(warehouse, "1", (2, "received", 0))
     assert folder_index(folder, warehouse).rows["request_key"].to_list() == [key(2)]
+
+
+def test_a_part_that_is_written_over_is_read_again(tmp_path: Path):
+    warehouse = Warehouse(tmp_path)
+    part = write_part(warehouse, "1", (1, "received", 0))
+    folder_index(part.parent, warehouse)
+    inode = part.stat().st_ino
+    with part.open("wb") as stream:
+        responses((2, "received", 0)).write_parquet(stream)
+    assert part.stat().st_ino == inode
+    with pytest.raises(EveError, match=r"part-1\.parquet does not say which table"):
+        folder_index(part.parent, warehouse)
+
+
+def test_the_index_of_an_earlier_version_is_made_anew(tmp_path: Path):
+    warehouse = Warehouse(tmp_path)
+    part = write_part(warehouse, "1", (1, "received", 0))
+    made = folder_index(part.parent, warehouse)
+    file = warehouse.response_index("m", "photos.simple")
+    made.rows.write_parquet(file, metadata={"parts": json.dumps({part.name: (part.stat().st_ino, 1, ())})})
+    assert FolderIndex.read(file).parts == {}
+    assert folder_index(part.parent, warehouse).parts == made.parts
 
 
 def test_what_is_not_a_part_is_no_part(tmp_path: Path):

@@ -1,5 +1,6 @@
 """The stored responses: which keys are good, which row of a key counts."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,8 +48,10 @@ def test_only_parts_that_hold_wanted_keys_are_opened(warehouse: Warehouse):
     write_part(warehouse, "1", (1, "received", 0))
     other = write_part(warehouse, "2", (2, "received", 0))
     assert unanswered(wanted(1, 2), warehouse).is_empty()
-    with other.open("r+b") as file:  # in place, so that nothing shows but by opening it
+    before = other.stat()
+    with other.open("r+b") as file:  # in place and as old as it was, so that nothing shows but by opening it
         file.truncate(50)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert stored_responses(wanted(1)["request_key"], warehouse)["text"].to_list() == ["1 at 0"]
     with pytest.raises(EveError, match=r"part-2\.parquet"):
         stored_responses(wanted(2)["request_key"], warehouse)
@@ -67,6 +70,7 @@ def test_columns_that_parts_of_version_1_lack_are_null(warehouse: Warehouse):
     [
         ({"contract": "responses", "contract_version": "99"}, r"part-2\.parquet has version 99"),
         ({"contract": "answers", "contract_version": "1"}, r"part-2\.parquet holds table 'answers'"),
+        ({}, r"part-2\.parquet does not say which table"),
     ],
 )
 def test_a_part_that_is_newer_or_of_another_table_is_named(warehouse: Warehouse, metadata: dict[str, str], message: str):

@@ -1,5 +1,6 @@
 """What the images of one dataset are expected to hold."""
 
+from collections.abc import Collection
 from typing import Final
 
 import polars as pl
@@ -101,13 +102,15 @@ def check_usable(images: pl.DataFrame, rejected: pl.DataFrame) -> CheckResult:
     )
 
 
-def check_elsewhere(images: pl.DataFrame, others: pl.DataFrame) -> CheckResult:
+def check_elsewhere(images: pl.DataFrame, others: pl.DataFrame, not_compared: Collection[str] = ()) -> CheckResult:
     """Warn of images that other datasets have too: a model that learns on one has seen them in the other.
 
     Args:
         images: path and sha256 of one dataset.
         others: dataset, path and sha256 of the others.
+        not_compared: datasets whose images cannot be read.
     """
+    unread = f"; not compared with {', '.join(not_compared)}, whose table cannot be read" if not_compared else ""
     shared = in_other_datasets(images, others)
     n, examples = shared["path"].n_unique(), shared.unique("path", keep="first", maintain_order=True).head(N_EXAMPLES)
     return CheckResult(
@@ -117,5 +120,5 @@ def check_elsewhere(images: pl.DataFrame, others: pl.DataFrame) -> CheckResult:
         n_checked=images.height,
         n_unexpected=n,
         examples=tuple(f"{path}: {dataset}, {other_path}" for path, dataset, other_path in examples.iter_rows()),
-        message=f"{n} of {images.height} images are in other datasets too",
+        message=f"{n} of {images.height} images are in other datasets too{unread}",
     )
