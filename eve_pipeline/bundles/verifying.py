@@ -13,7 +13,7 @@ from eve_pipeline.answers.reading import parser_versions, read_answers
 from eve_pipeline.bundles.archive import ASK_AGAIN, Bundle, open_bundle
 from eve_pipeline.bundles.comparing import DIFFERENCE, differences, mart_keys
 from eve_pipeline.bundles.contents import from_bytes
-from eve_pipeline.bundles.manifest import TABLES, Manifest
+from eve_pipeline.bundles.manifest import TABLES, Manifest, describe
 from eve_pipeline.bundles.marts import Tables, published_marts, unpacked
 from eve_pipeline.errors import EveError
 from eve_pipeline.settings import Settings
@@ -23,6 +23,11 @@ from eve_pipeline.warehouse.response_parts import stored_responses
 
 HASHED = {"model_id": "$.model.id", "model_revision": "$.model.revision", "rendered_prompt": "$.prompt"}
 """Columns of configs that repeat what is in `parameters`, of which the digest is."""
+
+FROM_TABLES = frozenset({"models", "prompts", "parser_versions", "selection_seeds"})
+FROM_PROGRAM = frozenset({"contracts", "resampling"})
+"""Fields of the manifest that follow from the tables, and those that follow from the program's version."""
+DESCRIBED = ["field", "of", "says"]
 
 WRONG_KEYS = {
     ("configs", "config_digest"): """
@@ -84,8 +89,25 @@ def verify(path: Path, settings: Settings) -> Verified:
         n_not_read_again=n_other,
         n_marts=len(theirs),
         n_mart_rows=sum(rows.height for rows in theirs.values()),
-        differences=pl.concat([pl.DataFrame(schema=DIFFERENCE), wrong_keys(tables), read_again, left_out(theirs, marts, manifest), *found]),
+        differences=pl.concat([misdescribed(manifest, tables), wrong_keys(tables), read_again, left_out(theirs, marts, manifest), *found]),
     )
+
+
+def misdescribed(manifest: Manifest, tables: Tables) -> pl.DataFrame:
+    """Return what a manifest says otherwise than its tables or, where it is of this version, than this program, as differences."""
+    ours = describe(tables, manifest.files, manifest.selection, manifest.published, manifest.format)
+    fields = FROM_TABLES if manifest.program.version != ours.program.version else FROM_TABLES | FROM_PROGRAM
+    said, follows = (pl.DataFrame(_described(one, fields), DESCRIBED, orient="row") for one in (manifest, ours))
+    return differences("manifest", ("field", "of"), said, follows)
+
+
+def _described(manifest: Manifest, fields: frozenset[str]) -> list[tuple[str, str, str]]:
+    named = ((field, getattr(manifest, field)) for field in sorted(fields))
+    return [
+        (field, str(key), str(value))
+        for field, said in named
+        for key, value in (said.items() if isinstance(said, dict) else [("all", said)])
+    ]
 
 
 def left_out(theirs: Tables, marts: Tables, manifest: Manifest) -> pl.DataFrame:

@@ -33,6 +33,11 @@ class Plan(NamedTuple):
     wanted: pl.DataFrame
     missing: pl.DataFrame
 
+    @property
+    def current(self) -> pl.DataFrame:
+        """The requests that are asked as the cell asks now, not as an earlier revision did."""
+        return self.requests.join(self.configs.filter("is_current"), on="config_digest", how="semi")
+
 
 class Question(NamedTuple):
     """A cell's current configs, all requests that they could make of its items, and those wanted now, without their keys."""

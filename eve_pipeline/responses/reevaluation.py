@@ -95,7 +95,7 @@ def _ask_within(left_usd: float | None, cell: Cell, entry: ModelEntry, settings:
             return CellOutcome(cell, failure=str(error))
         if expected_usd > left_usd:
             why = f"{plan.missing.height} requests are expected to cost {expected_usd:.4f} USD; {left_usd:.4f} are left of this month's"
-            return CellOutcome(cell, n_requests=plan.requests.height, n_left=plan.missing.height, held_back=why)
+            return CellOutcome(cell, n_requests=plan.current.height, n_left=plan.missing.height, held_back=why)
     budget = Budget(left_usd)
     [outcome] = ask_cells([cell], settings, extent=None, budget=budget)
     return outcome._replace(held_back=_exceeded(outcome, budget))

@@ -212,7 +212,7 @@ def _ask_cell(cell: Cell, current: OpenVlm, run: Run) -> CellOutcome:
         plan = plan_cell(cell, run.settings, run.extent or last_extent(cell, entry, warehouse))
         write_table(plan.configs, "configs", warehouse.file("configs", cell.model, cell.task))
         write_table(plan.requests, "requests", warehouse.file("requests", cell.model, cell.task))
-        outcome = CellOutcome(cell, plan.requests.height)
+        outcome = CellOutcome(cell, plan.current.height)
         if plan.missing.is_empty():
             return outcome
         if is_batch:

@@ -153,6 +153,22 @@ def test_what_was_left_out_doubled_or_renamed_is_found_though_the_hashes_fit(bun
     }
 
 
+def test_a_manifest_that_says_other_than_its_tables_differs(bundle: Path, settings: Settings, tmp_path: Path):
+    with open_bundle(bundle) as opened:
+        manifest, files = opened.manifest, {name: opened.read(name) for name in opened.manifest.files}
+    told = {
+        "models": manifest.models | {"gpt-9": ["2030-01-01"]},
+        "prompts": {key: revisions for key, revisions in manifest.prompts.items() if key != "simple"},
+        "parser_versions": ["other"],
+        "resampling": manifest.resampling | {"draws": 100_000},
+    }
+    changed = tmp_path / "changed.zip"
+    write_bundle(changed, files, manifest.model_copy(update=told))
+    found = verify(changed, settings).differences
+    assert found["table"].unique().to_list() == ["manifest"]
+    assert set(found["row"]) == {"models gpt-9", "prompts simple", "parser_versions all", "resampling draws"}
+
+
 def swap_row(files: dict[str, bytes], manifest: dict) -> None:
     rows = pl.read_parquet(files["tables/answers.parquet"])
     files["tables/answers.parquet"] = to_bytes(rows.with_columns(label=pl.lit("awe")), "parquet")

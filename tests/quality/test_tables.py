@@ -1,5 +1,6 @@
 """Whole tables: drift against the materialization before, and files that are damaged, truncated or newer."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,9 @@ from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.quality.page import findings, write_page
 from eve_pipeline.quality.records import Record
 from eve_pipeline.quality.tables import check, check_or_say_why, materialized
+from eve_pipeline.responses.answering import answer_cell
+from eve_pipeline.responses.cells import Cell
+from eve_pipeline.responses.runner import ask_cells
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.tables import read_table, write_table
@@ -74,6 +78,22 @@ def test_from_the_shell_a_relabelled_folder_warns_and_a_truncated_table_fails(pr
     done = eve("check", home=prepared.home)
     assert done.returncode == 1
     assert "images/photos.parquet" in "".join(done.stdout.split())
+
+
+def test_from_the_shell_a_dataset_is_checked_with_its_cells_and_a_model_by_its_own(prepared: Settings) -> None:
+    cells = [Cell("served", "photos", "simple"), Cell("served", "photos", "explanation")]
+    for cell in cells:
+        next(iter(ask_cells([cell], prepared)))
+        write_table(answer_cell(cell, prepared), "answers", Warehouse.of(prepared).file("answers", cell.model, cell.task))
+
+    def n_partitions(*options: str) -> int:
+        return int(re.search(r"of (\d+) partitions", eve("check", *options, home=prepared.home).stdout)[1])
+
+    assert n_partitions("--dataset", "photos") == n_partitions() == 2 + 2 * len(cells)
+    assert n_partitions("--model", "served") == n_partitions("--dataset", "photos", "--model", "served") == 2 * len(cells)
+    refused = eve("check", "--dataset", "served", home=prepared.home)
+    assert refused.returncode == 1
+    assert "Nothing of served is materialized" in refused.stderr
 
 
 def test_a_dataset_without_an_entry_is_not_checked(prepared: Settings) -> None:

@@ -72,6 +72,18 @@ def test_a_part_asks_about_its_images_once_in_every_order(prepared: Settings, ch
     assert set(answers.filter(pl.col("status") == "ok")["label"]) <= FOUR
 
 
+def test_requests_of_earlier_revisions_are_kept_and_not_counted(prepared: Settings, chat_server: ChatServer):
+    cell = PART._replace(prompt="mine")
+    file = prepared.home / "prompts" / "mine.yaml"
+    file.parent.mkdir(exist_ok=True)
+    for number, text in enumerate(
+        ('Which of $labels? JSON: {"emotion": "..."}', 'Which one of $labels? JSON: {"emotion": "..."}'), start=1
+    ):
+        file.write_text(yaml.safe_dump({"description": "mine", "answer_key": "emotion", "text": text}))
+        assert next(iter(ask_cells([cell], prepared))) == CellOutcome(cell, n_requests=24, n_asked=24)
+        assert plan_cell(cell, prepared).requests.height == 24 * number
+
+
 def test_a_limit_counts_images_not_orders(prepared: Settings):
     assert plan_cell(PART, prepared, Extent(limit=5)).wanted.height == 24 * 5
 
