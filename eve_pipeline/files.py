@@ -13,6 +13,7 @@ from ulid import ULID
 from eve_pipeline.errors import EveError
 
 MAKE_ROOM: Final = "Make room, or make the disk writable, then run the same command again: what was stored is kept."
+READ_ONLY: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
 _NO_ROOM: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS))
 
 

@@ -22,7 +22,7 @@ WHOLE_WORDS = (30, 20, 10, 0)  # up to this length a value is not broken over li
 
 
 def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Show an `EveError`, or a disk without room, as two sentences and exit with 1."""
+    """Show an `EveError`, a disk without room or a missing right as two sentences and exit with 1."""
 
     @wraps(command)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
@@ -31,6 +31,11 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
             command(*args, **kwargs)
         except EveError as error:
             tell_error(error)
+            raise typer.Exit(1) from error
+        except PermissionError as error:
+            tell_error(
+                EveError(f"{error.filename}: {error.strerror}", "Give yourself the right to it, or run as the user whose EVE_HOME it is.")
+            )
             raise typer.Exit(1) from error
         except OSError as error:
             if not is_out_of_room(error):

@@ -140,6 +140,10 @@ def _explained(error: Exception, memory_gb: float) -> EveError:
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or "Out of Memory" in str(error):
         more = f"`eve sql --max-memory {2 * memory_gb:g}`, or Limits(memory_gb={2 * memory_gb:g})"
         return EveError(f"The query needs more than {memory_gb:g} GB of memory", f"Ask for less at once, or allow more: {more} in Python.")
+    if isinstance(error, duckdb.PermissionException):
+        return EveError(
+            f"DuckDB: {error}", "A query reads published tables alone. Where EVE_HOME has been moved, `eve publish` makes them anew."
+        )
     return EveError(f"DuckDB: {error}", "Correct the query; `eve sql --tables` and `eve sql --describe TABLE` show what there is.")
 
 

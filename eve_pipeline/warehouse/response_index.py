@@ -88,7 +88,8 @@ def folder_index(folder: Path, warehouse: Warehouse) -> FolderIndex:
                 raise
             continue  # compaction has removed a part since it was listed; what replaces it is there
         if index.parts != known.parts:
-            index.write(file)
+            with suppress(EveError, PermissionError):  # of a disk that takes nothing, the parts can be read all the same
+                index.write(file)
         return index
 
 

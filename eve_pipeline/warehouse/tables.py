@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 from ulid import ULID
 
 from eve_pipeline.errors import EveError
-from eve_pipeline.files import is_out_of_room, replacing, unwritable
+from eve_pipeline.files import READ_ONLY, is_out_of_room, replacing, unwritable
 from eve_pipeline.warehouse.contract import Contract, contracts
 
 _PREPARED: Final = "eve datasets prepare makes the dataset's tables anew, with no answer lost."
@@ -118,7 +119,7 @@ def opened(path: Path, without: str, link: Path | None = None) -> Iterator[Binar
 def linking(folder: Path) -> Iterator[Callable[[Path, str], Path]]:
     """Give the block a function that returns another name, in `folder`, of a table's file as it is now; the names go with the block.
 
-    For DuckDB, which opens a file more than once while others replace it.
+    For DuckDB, which opens a file more than once while others replace it. Where the folder takes nothing, the names are copies elsewhere.
     """
     names = folder / f".links.{ULID()}.tmp"
 
@@ -131,7 +132,12 @@ def linking(folder: Path) -> Iterator[Callable[[Path, str], Path]]:
         return name
 
     try:
-        names.mkdir(parents=True)
+        try:
+            names.mkdir(parents=True)
+        except OSError as error:
+            if error.errno not in READ_ONLY:
+                raise
+            names = Path(tempfile.mkdtemp(prefix="eve_links_"))
         yield link
     finally:
         shutil.rmtree(names, ignore_errors=True)
