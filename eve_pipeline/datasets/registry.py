@@ -1,10 +1,12 @@
 """Dataset entries: one YAML file a dataset, shipped or the user's own (EVE_HOME/datasets)."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from eve_pipeline.emotions.label_sets import resolve_labels
 from eve_pipeline.errors import EveError
 from eve_pipeline.registry import Entries, Key, pick, read_folder
 from eve_pipeline.settings import Settings
@@ -85,16 +87,25 @@ class DatasetEntry(BaseModel):
 
 
 def dataset_entries(settings: Settings) -> Entries[DatasetEntry]:
-    """Return the shipped and the user's entries by key.
-
-    Raises:
-        EveError: two datasets have a subset of the same name.
-    """
+    """Return the shipped and the user's entries by key; those of an unknown label list, or with a subset of another's name, are broken."""
     entries = read_folder(DatasetEntry, [settings.assets_data / "datasets", settings.home / "datasets"])
-    subsets = [subset for entry in entries.values() for subset in entry.subsets]
-    if twice := sorted({subset for subset in subsets if subsets.count(subset) > 1}):
-        raise EveError(f"Several datasets have a subset {twice[0]!r}", "Rename one of the datasets.")
-    return entries
+    owners = Counter(subset for entry in entries.values() for subset in entry.subsets)
+    broken = dict(entries.broken)
+    for entry in entries.values():
+        try:
+            _check(entry, owners, settings)
+        except EveError as error:
+            broken[entry.key] = error
+    return Entries({key: entry for key, entry in entries.items() if key not in broken}, broken)
+
+
+def _check(entry: DatasetEntry, owners: Counter[str], settings: Settings) -> None:
+    try:
+        resolve_labels(entry.labels, settings)
+    except EveError as error:
+        raise EveError(f"The dataset {entry.key!r} cannot be used: {error.problem}", error.hint) from error
+    if twice := [subset for subset in entry.subsets if owners[subset] > 1]:
+        raise EveError(f"Several datasets have a subset {twice[0]!r}, among them {entry.key!r}", "Rename one of the datasets.")
 
 
 def dataset_entry(key: str, settings: Settings) -> DatasetEntry:

@@ -5,6 +5,7 @@ import yaml
 
 from eve_pipeline.datasets.registry import DatasetEntry, dataset_entries, dataset_entry
 from eve_pipeline.errors import EveError
+from eve_pipeline.responses.cells import Cell, tasks
 from eve_pipeline.settings import Settings
 
 FOLDER = {"reader": "folder", "labels": "mikels", "path": "/data"}
@@ -53,8 +54,18 @@ def test_two_datasets_may_not_share_a_subset(settings: Settings):
     write(settings, "mine", FOLDER | {"hard_subset": HARD})
     assert dataset_entry("mine", settings).subsets == ("mine", "mine-hard")
     write(settings, "mine-hard", FOLDER)
-    with pytest.raises(EveError, match="Several datasets have a subset 'mine-hard'"):
-        dataset_entries(settings)
+    for key in ("mine", "mine-hard"):
+        with pytest.raises(EveError, match=f"Several datasets have a subset 'mine-hard', among them '{key}'"):
+            dataset_entry(key, settings)
+    assert dataset_entry("sample", settings).key == "sample"
+
+
+def test_a_dataset_of_an_unknown_label_list_stops_no_other(settings: Settings):
+    write(settings, "mine", FOLDER | {"labels": "mood"})
+    with pytest.raises(EveError, match=r"'mine' cannot be used: There is no label list 'mood'"):
+        dataset_entry("mine", settings)
+    assert set(dataset_entries(settings)) == {"sample"}
+    assert {Cell.of("", task).subset for task in tasks(settings)} == {"sample", "sample-hard"}
 
 
 def test_location_and_root(settings: Settings, tmp_path: Path):
