@@ -16,6 +16,7 @@ from eve_pipeline.responses.tokens import completion_tokens, image_tokens, text_
 from eve_pipeline.settings import Settings
 from eve_pipeline.vlms.registry import ModelEntry, model_entries
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.raw_schema import damaged_files
 from eve_pipeline.warehouse.response_parts import visible_parts
 from eve_pipeline.warehouse.tables import linking, read_table
 
@@ -114,17 +115,33 @@ def _ratios(stored: pl.DataFrame, prompt: str) -> tuple[Mapping[str, float | Non
 
 
 def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
-    """Return by prompt the sums of what good replies of the model took, asked as today but for prompt and revision, and of estimates."""
+    """Return by prompt the sums of what good replies of the model took, asked as today but for prompt and revision, and of estimates.
+
+    Raises:
+        EveError: a file is damaged; it is named.
+    """
     tables = {table: _files_of(table, entry.key, warehouse) for table in ("configs", "requests", "responses")}
     if not all(tables.values()):
         return pl.DataFrame(schema={"prompt": pl.String})
+    try:
+        grouped = _grouped(tables, configs, warehouse)
+    except duckdb.Error as error:
+        raise next(damaged_files(warehouse), error) from error
+    estimated = _estimated(grouped.select("rendered_prompt", "width", "height"), entry)
+    by = {"prompt_tokens": "prompt_tokens", "completion_tokens": "completion_tokens", "latency_ms": "completion_tokens"}
+    sums = grouped.with_columns((pl.col(f"n_{m}") * estimated[by[m]]).alias(f"estimated_{m}") for m in MEASURES)
+    return sums.group_by("prompt").agg(pl.col(*MEASURES).sum(), pl.col("^estimated_.*$").sum()) if sums.height else sums.select("prompt")
+
+
+def _grouped(tables: Mapping[str, Sequence[Path]], configs: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Return the sums of MEASURES, and of how many replies, by prompt, rendered_prompt, width and height."""
     with linking(warehouse.home) as link, duckdb.connect() as connection:
         for table, files in tables.items():
             kept = files if table == "responses" else [link(file, table) for file in files]
             connection.read_parquet([str(file) for file in kept], union_by_name=True).create_view(table)
         connection.register("images", read_table("images", warehouse.files("images")).select(SIZE))
         connection.register("current", configs.filter("is_current").head(1))
-        grouped: pl.DataFrame = connection.sql(f"""
+        found: pl.DataFrame = connection.sql(f"""
             with asked as (
                 select distinct on (request_key) request_key, prompt, rendered_prompt, width, height
                 from requests
@@ -138,10 +155,7 @@ def _stored(entry: ModelEntry, configs: pl.DataFrame, warehouse: Warehouse) -> p
             where delivery <> 'error'
             group by all
         """).pl()  # noqa: S608 - constants
-    estimated = _estimated(grouped.select("rendered_prompt", "width", "height"), entry)
-    by = {"prompt_tokens": "prompt_tokens", "completion_tokens": "completion_tokens", "latency_ms": "completion_tokens"}
-    sums = grouped.with_columns((pl.col(f"n_{m}") * estimated[by[m]]).alias(f"estimated_{m}") for m in MEASURES)
-    return sums.group_by("prompt").agg(pl.col(*MEASURES).sum(), pl.col("^estimated_.*$").sum()) if sums.height else sums.select("prompt")
+        return found
 
 
 def _estimated(asked: pl.DataFrame, entry: ModelEntry) -> pl.DataFrame:

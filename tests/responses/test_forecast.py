@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eve_pipeline.errors import EveError
 from eve_pipeline.responses.cells import Cell
 from eve_pipeline.responses.extent import Extent
 from eve_pipeline.responses.forecast import Totals, all_totals, expected_usd, forecast, totals
@@ -131,6 +132,16 @@ def test_stored_replies_to_the_same_prompt_decide(priced: Settings):
     assert expected["prompt_tokens"].to_list() == pytest.approx([100.0] * (N - 10))  # the server counts 100 and 8
     assert expected["completion_tokens"].to_list() == pytest.approx([8.0] * (N - 10))
     assert expected["latency_ms"].to_list() == pytest.approx([replies["latency_ms"].mean()] * (N - 10))
+
+
+@pytest.mark.parametrize("table", ["configs", "requests"])
+def test_a_damaged_file_of_the_model_is_named(priced: Settings, table: str):
+    cell = Cell("paid", "photos", "explanation")
+    next(iter(ask_cells([cell], priced)))
+    file = Warehouse.of(priced).file(table, cell.model, cell.task)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(EveError, match=f"{file} is not a readable Parquet file"):
+        foreseen(priced)
 
 
 def test_replies_to_other_prompts_are_scaled(priced: Settings):
