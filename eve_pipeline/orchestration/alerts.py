@@ -1,4 +1,4 @@
-"""Alerts to the webhook of EVE_ALERT_WEBHOOK: a run or a check of it failed, a sensor fails, a model's revision is not known."""
+"""Alerts to the webhook of EVE_ALERT_WEBHOOK: a run or a check of it failed, a sensor fails, a model's or task's revision is not known."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from eve_pipeline.logs import cell_or_partition, known_secrets, without_secrets
 from eve_pipeline.orchestration.failures import cause_of, failing_sensors, is_failed, plain_message
 from eve_pipeline.orchestration.metadata import FAILED_CELLS
-from eve_pipeline.orchestration.revisions import CHECKS, MODEL
+from eve_pipeline.orchestration.revisions import CHECKS, MODEL, TASK
 from eve_pipeline.settings import Settings
 
 ENDS: Final = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
@@ -30,6 +30,7 @@ ATTEMPTS: Final = 3
 TOLD: Final = "told"
 DIGITS: Final = 16
 TIMEOUT_S: Final = 5
+NOT_KNOWN: Final = {MODEL: "the revision of a model is not known", TASK: "what a task asks is not known"}
 KEPT_TRYING: Final = timedelta(days=1)
 
 
@@ -93,10 +94,10 @@ def _standing(instance: dg.DagsterInstance) -> Iterator[tuple[str, str]]:
     """Yield what fails now: the cause, by which it is known again, and what is told of it."""
     for cause, names in failing_sensors(instance).items():
         yield cause, f"{', '.join(sorted(names))} cannot look: {cause}"[:LONGEST_MESSAGE]
-    for check in CHECKS[MODEL]:
-        said = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(MODEL, check), limit=1)
+    for key in (dg.AssetCheckKey(asset, check) for asset, checks in CHECKS.items() for check in checks):
+        said = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
         if said and (found := said[0].evaluation) and not found.passed:
-            yield f"{check}: {found.description}", f"the revision of a model is not known: {found.description}"[:LONGEST_MESSAGE]
+            yield f"{key.name}: {found.description}", f"{NOT_KNOWN[key.asset_key]}: {found.description}"[:LONGEST_MESSAGE]
 
 
 def _newest(instance: dg.DagsterInstance) -> dict[str, str]:

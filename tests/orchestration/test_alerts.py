@@ -281,13 +281,21 @@ def test_sensors_that_fail_for_one_reason_are_told_once(instance: dg.DagsterInst
     assert [told["message"] for told in webhook.seen[1:]] == ["local_revisions cannot look: another one"] * 2
 
 
-def test_a_model_whose_revision_is_unknown_is_told_once(instance: dg.DagsterInstance, tick: Ticks, webhook: Webhook):
+@pytest.mark.parametrize(
+    ("check", "kind", "problem"),
+    [
+        ("folders_known", "model", "the revision of a model is not known: mine: it is gone"),
+        ("tasks_known", "task", "what a task asks is not known: mine: it is gone"),
+    ],
+)
+def test_a_revision_that_is_unknown_is_told_once(
+    instance: dg.DagsterInstance, tick: Ticks, webhook: Webhook, check: str, kind: str, problem: str
+):
     tick()
     for _ in range(2):
-        event = known("folders_known", [Observed("model", "mine", problem="its folder is gone")])
-        instance.report_runless_asset_event(event)
+        instance.report_runless_asset_event(known(check, [Observed(kind, "mine", problem="it is gone")]))
         tick()
-    assert [told["message"] for told in webhook.seen] == ["the revision of a model is not known: mine: its folder is gone"]
+    assert [told["message"] for told in webhook.seen] == [problem]
 
 
 def test_nothing_that_is_written_holds_the_token(instance: dg.DagsterInstance, settings: Settings, tick: Ticks, webhook: Webhook):
