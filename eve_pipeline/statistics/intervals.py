@@ -70,10 +70,14 @@ def score_intervals(scores: Sequence[Score], counts: Counts, draws: int) -> Floa
     distinct, places = np.unique(np.hstack([score.weights for score in scores]), axis=1, return_inverse=True)
     drawn = resample(counts, distinct, draws)
     ends = np.cumsum([score.weights.shape[1] for score in scores])[:-1]
+    known: dict[tuple[object, ...], Floats] = {}  # schemes that agree on a dataset's labels have the same scores
     found = []
     for score, place in zip(scores, np.split(places, ends), strict=True):
-        percentile, bca = intervals(score, counts, score.function(drawn[:, place]))
-        found.append(_columns(score.function(counts @ score.weights), *percentile, *bca))
+        same = (score.function, *place)
+        if same not in known:
+            percentile, bca = intervals(score, counts, score.function(drawn[:, place]))
+            known[same] = _columns(score.function(counts @ score.weights), *percentile, *bca)
+        found.append(known[same])
     return np.vstack(found)
 
 
