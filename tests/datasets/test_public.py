@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from eve_pipeline.datasets.adding import add_dataset
-from eve_pipeline.datasets.public import fetch_dataset, public_datasets
+from eve_pipeline.datasets.public import fetch_dataset, public_dataset, public_datasets
 from eve_pipeline.datasets.readers import read_dataset, reader_names
 from eve_pipeline.datasets.registry import dataset_entry
 from eve_pipeline.emotions.label_sets import label_sets, resolve_labels
@@ -192,7 +192,7 @@ def test_what_cannot_be_fetched_says_where_to_ask(key: str, where: str, settings
 def test_a_description_that_is_not_valid_is_named(settings: Settings, changes: dict[str, object]):
     describe(settings, "artphoto", **changes)
     with pytest.raises(EveError, match=rf"artphoto\.yaml: entry 'artphoto' is not valid: {next(iter(changes))}"):
-        public_datasets(settings)
+        public_dataset("artphoto", settings)
 
 
 @pytest.mark.parametrize("maker", [layouts.fi_folders, layouts.fi_flat])

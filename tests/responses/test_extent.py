@@ -59,5 +59,5 @@ def test_without_an_extent_as_much_is_asked_as_before(prepared: Settings, chat_s
     list(ask_cells([CELL], prepared, extent=Extent(limit=10)))
     add_model("served", backend="openai", id="another", base_url=chat_server.url)
     [outcome] = ask_cells([CELL], prepared, extent=None)
-    assert (outcome.n_requests, outcome.n_asked, len(chat_server.seen)) == (20, 10, 20)
+    assert (outcome.n_requests, outcome.n_asked, len(chat_server.seen)) == (10, 10, 20)
     assert last_extent(CELL, model_entry("served", prepared), Warehouse.of(prepared)) == Extent(1, 10)

@@ -162,10 +162,10 @@ def test_a_model_that_became_greedy_is_asked_once(prepared: Settings, add_model:
     list(ask_cells([cell], prepared, extent=Extent(repeats=2)))
     entry(0)
     assert stale_cells(prepared) == [cell]
-    assert asked_again(cell, prepared) == CellOutcome(cell, n_requests=3 * N, n_asked=N)
+    assert asked_again(cell, prepared) == CellOutcome(cell, n_requests=N, n_asked=N)
     assert stale_cells(prepared) == []
     entry(1)
-    assert asked_again(cell, prepared) == CellOutcome(cell, n_requests=3 * N, n_asked=0)
+    assert asked_again(cell, prepared) == CellOutcome(cell, n_requests=2 * N, n_asked=0)
 
 
 def test_what_cannot_be_planned_is_a_failure_of_its_cell(prepared: Settings, add_paid: Add, chat_server: ChatServer):
