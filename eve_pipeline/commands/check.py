@@ -41,11 +41,11 @@ def check(
 
 
 class Part(NamedTuple):
-    """A partition of a table, and which dataset and model it is of; None where that is not known or no model is."""
+    """A partition of a table, and which dataset it is of, and which model, of tables that have one."""
 
     table: str
     partition: tuple[str, ...]
-    dataset: str | None
+    dataset: str
     model: str | None
 
 

@@ -1,20 +1,8 @@
 with
 
-open_prompts as (
-
-    select distinct
-        model,
-        subset,
-        prompt
-    from {{ source('raw', 'configs') }}
-    where is_current and is_open
-
-),
-
 answers as (
 
-    select * from {{ source('raw', 'answers') }}
-    where is_current
+    select * from {{ ref('open_prompt_answers') }}
 
 ),
 
@@ -39,6 +27,5 @@ select
     answers.nearest_label is not null and answers.match is null as is_generic,
     count(*) as n
 from answers
-inner join open_prompts using (model, subset, prompt)
 left join images using (dataset, image_id)
 group by all

@@ -1,20 +1,8 @@
 with
 
-open_prompts as (
-
-    select distinct
-        model,
-        subset,
-        prompt
-    from {{ source('raw', 'configs') }}
-    where is_current and is_open
-
-),
-
 answers as (
 
-    select * from {{ source('raw', 'answers') }}
-    where is_current
+    select * from {{ ref('open_prompt_answers') }}
 
 ),
 
@@ -34,7 +22,6 @@ read_as as (
             when answers.match = 'embedding' then list_max([threshold for threshold in thresholds.thresholds if threshold <= answers.similarity])
         end as highest_threshold
     from answers
-    inner join open_prompts using (model, subset, prompt)
     cross join thresholds
 
 )

@@ -2,22 +2,19 @@ with
 
 repeated as (
 
-    select
+    select distinct
         model,
         dataset,
         subset,
         prompt,
-        max(repeat) + 1 as n_repeats
-    from {{ ref('stg_answers') }}
-    group by all
-    having max(repeat) > 0
+        n_repeats
+    from {{ ref('repeated_answers') }}
 
 ),
 
 answers as (
 
-    select * from {{ ref('stg_answers') }}
-    inner join repeated using (model, dataset, subset, prompt)
+    select * from {{ ref('repeated_answers') }}
     where not {{ is_failure('status') }}
 
 ),
