@@ -44,8 +44,11 @@ def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SE
     frequent_first = np.argsort(-counts, kind="stable")  # a draw that runs out of images early is done
     counts, weights = counts[frequent_first], weights[frequent_first]
     generator, n = np.random.default_rng(seed), counts.sum()
-    drawn = [weights.T @ generator.multinomial(n, counts / n, size).T for size in _batches(draws, counts.size)]
-    return np.hstack(drawn).T  # each sum's draws lie side by side: scores take half the time
+    sums, done = np.empty((weights.shape[1], draws)), 0
+    for size in _batches(draws, counts.size):
+        np.matmul(weights.T, generator.multinomial(n, counts / n, size).T.astype(float), out=sums[:, done : done + size])
+        done += size
+    return sums.T  # each sum's draws lie side by side: scores take half the time
 
 
 def percentile_interval(drawn: Floats, level: float = LEVEL) -> Interval:
@@ -75,12 +78,15 @@ def bca_interval(score: Score, counts: Counts, drawn: Floats, level: float = LEV
 
 
 def intervals(score: Score, counts: Counts, drawn: Floats) -> tuple[Interval, Interval]:
-    """Return the percentile and the BCa interval, both NaN with fewer than two images on which the score is defined."""
+    """Return the percentile and the BCa interval, both NaN with fewer than two images on which the score is defined.
+
+    The BCa interval is also NaN where the score does not ask for it.
+    """
     ordered = _ordered(drawn)
     n = counts @ ~np.isnan(score.function(score.weights))
     percentile, bca = (
         Interval(*(np.where(n < FEWEST_IMAGES, np.nan, end) for end in found))
-        for found in (_percentile(ordered, LEVEL), _bca(score, counts, ordered, LEVEL))
+        for found in (_percentile(ordered, LEVEL), _bca(score, counts, ordered, LEVEL) if score.with_bca else (np.nan, np.nan))
     )
     return percentile, bca
 

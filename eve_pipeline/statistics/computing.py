@@ -12,7 +12,7 @@ Parameters = ParamSpec("Parameters")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-VERSION = "4"
+VERSION = "5"
 """Raised with every change of what a kept function computes; results of other versions are not read."""
 
 

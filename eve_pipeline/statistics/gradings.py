@@ -37,11 +37,11 @@ class Grading(NamedTuple):
     of_outcome: Floats
     is_scored: dict[str, Floats]
 
-    def f1(self, function: Callable[[Floats], Floats], scoring: str, kinds: Kinds) -> Score:
+    def f1(self, function: Callable[[Floats], Floats], scoring: str, kinds: Kinds, *, with_bca: bool = False) -> Score:
         """Return a score of support, predictions and correct ones in each class, with its weights for these kinds."""
         of, said = self._sides(kinds)
         n_scored = kinds.answers @ self.is_scored[scoring]
-        return Score(function, np.hstack([of * n_scored[:, None], said, of * said]))
+        return Score(function, np.hstack([of * n_scored[:, None], said, of * said]), with_bca)
 
     def rate(self, scoring: str, kinds: Kinds) -> Score:
         """Return the share of answers that have a class at all, of those about images that have one."""
@@ -54,7 +54,7 @@ class Grading(NamedTuple):
         of, said = self._sides(kinds)
         positive, negative = SIDES["sentiment"].index("positive"), SIDES["sentiment"].index("negative")
         too_bright, too_dark = of[:, negative] * said[:, positive], of[:, positive] * said[:, negative]
-        return Score(sentiment_bias, np.column_stack([too_bright, too_dark, said.sum(axis=1)]))
+        return Score(sentiment_bias, np.column_stack([too_bright, too_dark, said.sum(axis=1)]), with_bca=True)
 
     def _sides(self, kinds: Kinds) -> tuple[Floats, Floats]:
         of = self.of_truth[kinds.truth]

@@ -46,7 +46,7 @@ def image_intervals(images: ImageSums, keep: Keep, draws: int = DRAWS) -> pl.Dat
 
     Returns:
         columns model, dataset, subset, prompt, source (of confidence, else NULL), bin (of calibration, else NULL), metric, estimate,
-        ci_low, ci_high, bca_low, bca_high; NULL where a score or interval is not defined.
+        ci_low, ci_high; NULL where a score or interval is not defined.
     """
     compute = keep(score_intervals)
 
@@ -54,7 +54,7 @@ def image_intervals(images: ImageSums, keep: Keep, draws: int = DRAWS) -> pl.Dat
         cell, (keys, function, sums) = one
         weights, counts = np.unique(sums, axis=0, return_counts=True)  # images that count alike are of one kind
         found = compute((Score(function, weights),), counts, draws)
-        return [(*cell, *key, *numbers) for key, numbers in zip(keys, found.tolist(), strict=True)]
+        return [(*cell, *key, *numbers) for key, numbers in zip(keys, found[:, : len(ESTIMATES)].tolist(), strict=True)]
 
     parts: Mapping[Callable[[pl.DataFrame], Iterator[Part]], pl.DataFrame] = {
         _soft_accuracy: images.votes,

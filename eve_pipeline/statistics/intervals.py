@@ -13,9 +13,11 @@ from eve_pipeline.statistics.scores import Counts, Floats, Score, averages, by_c
 from eve_pipeline.statistics.sheets import Sheet, Subset
 from eve_pipeline.statistics.significance import mcnemar_exact
 
-ESTIMATES: Final = dict.fromkeys(["estimate", "ci_low", "ci_high", "bca_low", "bca_high"], pl.Float64)
+ESTIMATES: Final = dict.fromkeys(["estimate", "ci_low", "ci_high"], pl.Float64)
+BCA: Final = dict.fromkeys(["bca_low", "bca_high"], pl.Float64)
 CELL: Final = dict.fromkeys(["model", "dataset", "subset", "prompt"], pl.String)
-SCHEMA: Final = CELL | dict.fromkeys(["metric", "scheme", "dimension", "scoring", "part"], pl.String) | ESTIMATES | {"p_value": pl.Float64}
+KEY: Final = dict.fromkeys(["metric", "scheme", "dimension", "scoring", "part"], pl.String)
+SCHEMA: Final = CELL | KEY | ESTIMATES | BCA | {"p_value": pl.Float64}
 
 
 class Key(NamedTuple):
@@ -40,7 +42,8 @@ def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int
     Returns:
         columns model, dataset, subset, prompt, metric (weighted_f1, macro_f1, accuracy; f1, precision, recall of one class; error_share of
         one error category; sentiment_bias), scheme, dimension, scoring, part (that class or category, else NULL), estimate, ci_low,
-        ci_high, bca_low, bca_high, p_value (of a sentiment bias, that it is none); NULL where a score, interval or test is not defined.
+        ci_high, bca_low, bca_high (not of parts), p_value (of a sentiment bias, that it is none); NULL where a score, interval or test is
+        not defined.
     """
     gradings = [emotions(subset), *affects(subset, schemes)]
     compute = keep(score_intervals)
@@ -52,7 +55,7 @@ def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int
         tests = {key: bias_p_value(score, counts) for (key, *_), score in zip(keys, scores, strict=True) if key.metric == "sentiment_bias"}
         found = zip((key for of_score in keys for key in of_score), compute(scores, counts, draws), strict=True)
         return [
-            cell | key._asdict() | dict(zip(ESTIMATES, numbers, strict=True)) | {"p_value": tests.get(key, np.nan)}
+            cell | key._asdict() | dict(zip(ESTIMATES | BCA, numbers, strict=True)) | {"p_value": tests.get(key, np.nan)}
             for key, numbers in found
             if key.part is None or not np.isnan(numbers[0])
         ]
@@ -61,9 +64,9 @@ def cell_intervals(subset: Subset, schemes: pl.DataFrame, keep: Keep, draws: int
 
 
 def score_intervals(scores: Sequence[Score], counts: Counts, draws: int) -> Floats:
-    """Return each single score with its percentile and its BCa interval (scores, ESTIMATES), from one resampling of the images."""
+    """Return each single score with its percentile and its BCa interval (scores, ESTIMATES and BCA), from one resampling of the images."""
     counts_somewhere = np.hstack([score.weights for score in scores]).any(axis=1)
-    scores = [Score(score.function, score.weights[counts_somewhere]) for score in scores]
+    scores = [score._replace(weights=score.weights[counts_somewhere]) for score in scores]
     counts = counts[counts_somewhere]
     if not counts.size:
         return np.vstack([_columns(score.function(score.weights.sum(axis=0)), *[np.nan] * 4) for score in scores])
@@ -105,7 +108,10 @@ def _scores(gradings: Sequence[Grading], kinds: Kinds) -> Iterator[tuple[list[Ke
     for grading in gradings:
         for scoring in SCORINGS:
             of = (grading.scheme, grading.dimension, scoring)
-            yield [Key(metric, *of) for metric in ("weighted_f1", "macro_f1", "accuracy")], grading.f1(averages, scoring, kinds)
+            yield (
+                [Key(metric, *of) for metric in ("weighted_f1", "macro_f1", "accuracy")],
+                grading.f1(averages, scoring, kinds, with_bca=True),
+            )
     for scoring in SCORINGS if emotion.classes else ():
         classes = [
             Key(metric, emotion.scheme, emotion.dimension, scoring, label)

@@ -26,8 +26,8 @@ def open_intervals(subset: Subset, thresholds: list[float], keep: Keep, draws: i
         draws: resampled sets of images.
 
     Returns:
-        columns model, dataset, subset, prompt, threshold, metric (METRICS), estimate, ci_low, ci_high, bca_low, bca_high; NULL where a
-        score or interval is not defined.
+        columns model, dataset, subset, prompt, threshold, metric (METRICS), estimate, ci_low, ci_high; NULL where a score or interval is
+        not defined.
     """
     gradings, compute = open_emotions(subset, thresholds), keep(score_intervals)
 
@@ -41,6 +41,6 @@ def open_intervals(subset: Subset, thresholds: list[float], keep: Keep, draws: i
         found = compute(tuple(scores(kinds)), counts, draws)
         keys = [(threshold, metric) for threshold in thresholds for metric in METRICS]
         cell = (sheet.model, subset.dataset, subset.subset, sheet.prompt)
-        return [(*cell, *key, *numbers) for key, numbers in zip(keys, found.tolist(), strict=True)]
+        return [(*cell, *key, *numbers) for key, numbers in zip(keys, found[:, : len(ESTIMATES)].tolist(), strict=True)]
 
     return pl.DataFrame([row for cell in in_parallel(rows, subset.sheets) for row in cell], SCHEMA, orient="row").fill_nan(None)

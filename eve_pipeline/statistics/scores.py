@@ -14,11 +14,12 @@ class Score(NamedTuple):
     """A score and what it sums up.
 
     `weights` (kinds, sums) is what one image of each kind adds to each sum; `function` takes sums (..., sums) to a score (...), or to
-    several of them (..., scores), NaN where one is not defined.
+    several of them (..., scores), NaN where one is not defined. `with_bca` asks for the BCa interval beside the percentile one.
     """
 
     function: Callable[[Floats], Floats]
     weights: Floats
+    with_bca: bool = False
 
     def of(self, counts: Counts) -> float:
         """Return the score, a single one, of a set of images, given as how many (kinds,) there are of each kind."""

@@ -1,7 +1,7 @@
 """Exact McNemar test, and Holm's correction for many tests."""
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import bdtr
 
 from eve_pipeline.statistics.scores import Floats
 
@@ -11,8 +11,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
     Source: McNemar (1947), Note on the sampling error of the difference between correlated proportions, Psychometrika 12(2), 153-157.
     """
-    n = only_first + only_second
-    return float(binomtest(only_first, n).pvalue) if n else 1.0
+    return min(1.0, 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)))
 
 
 def holm(p_values: Floats) -> Floats:

@@ -88,7 +88,7 @@ def test_fewer_than_two_images_have_no_interval(counted):
 
 def test_a_score_that_never_varies_has_a_percentile_interval_alone():
     """All images are right: no draw is on either side, so that the bias cannot be estimated; scipy's BCa is NaN too."""
-    score, counts = Score(accuracy, np.ones((1, 3))), np.array([20])
+    score, counts = Score(accuracy, np.ones((1, 3)), with_bca=True), np.array([20])
     percentile, bca = intervals(score, counts, score.function(resample(counts, score.weights, draws=100)))
     assert percentile == (1, 1)
     assert bca == (1, 1) or np.isnan(bca).all()
@@ -111,9 +111,9 @@ def test_ties_are_ties_in_whichever_order_a_library_adds_up():
 def test_several_scores_at_once_have_the_intervals_of_each(counted):
     score, counts = counted
     drawn = resample(counts, score.weights, draws=2_000)
-    together = intervals(Score(averages, score.weights), counts, averages(drawn))
+    together = intervals(Score(averages, score.weights, with_bca=True), counts, averages(drawn))
     for place, one in ((0, weighted_f1), (2, accuracy)):
-        alone = intervals(Score(one, score.weights), counts, one(drawn))
+        alone = intervals(Score(one, score.weights, with_bca=True), counts, one(drawn))
         assert np.array(together)[:, :, place] == pytest.approx(np.array(alone), abs=1e-12)
 
 
@@ -124,8 +124,19 @@ def test_a_class_in_one_image_has_no_interval(counted):
     of_last = score.weights[:, N_CLASSES - 1] > 0
     alone[of_last] = 0
     alone[np.flatnonzero(of_last)[0]] = 1
-    recalls = np.array(intervals(Score(by_class, score.weights), alone, by_class(resample(alone, score.weights, draws=500))))[:, :, -3:]
+    recalls = np.array(
+        intervals(Score(by_class, score.weights, with_bca=True), alone, by_class(resample(alone, score.weights, draws=500)))
+    )[:, :, -3:]
     assert np.isnan(recalls).all(axis=(0, 1)).tolist() == [False, False, True]
+
+
+def test_the_bca_interval_is_computed_where_it_is_asked_for(counted):
+    score, counts = counted
+    drawn = score.function(resample(counts, score.weights, draws=500))
+    percentile, bca = intervals(score, counts, drawn)
+    asked_for = intervals(score._replace(with_bca=True), counts, drawn)
+    assert (percentile, bca_interval(score, counts, drawn)) == asked_for
+    assert np.isnan(bca).all()
 
 
 def test_undefined_draws_are_left_out():
