@@ -172,20 +172,20 @@ def open_vocabulary(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMix
     return alt.vconcat(*panels, spacing=12)
 
 
-def calibration(rows: pl.DataFrame, _whole: pl.DataFrame) -> "alt.TopLevelMixin":
+def calibration(rows: pl.DataFrame, whole: pl.DataFrame) -> "alt.TopLevelMixin":
     """Return the share that is right by confidence, with intervals, against the diagonal of a model as right as it is sure."""
     import altair as alt
 
-    whole, percent = alt.Scale(domain=[0, 1], nice=False), alt.Axis(format="%", tickCount=5)
-    x = alt.X("mean_confidence:Q", title="confidence", scale=whole, axis=percent)
-    y = alt.Y("accuracy:Q", title="right", scale=whole, axis=percent)
+    share, percent = alt.Scale(domain=[0, 1], nice=False), alt.Axis(format="%", tickCount=5)
+    x = alt.X("mean_confidence:Q", title="confidence", scale=share, axis=percent)
+    y = alt.Y("accuracy:Q", title="right", scale=share, axis=percent)
     diagonal = alt.Chart(pl.DataFrame({"mean_confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})).mark_line(color=FAINT, strokeDash=[4, 3])
-    size = alt.Size("n:Q", title="answers", legend=alt.Legend(tickCount=3))
+    size = alt.Size("n:Q", title="answers", scale=alt.Scale(domain=[0, whole.select(pl.max("n")).item()]), legend=alt.Legend(tickCount=3))
     dots = alt.Chart(rows).mark_circle(color=BLUE, opacity=0.9).encode(x, y, size)
     lines = (
         alt.Chart(rows)
         .mark_rule(color=BLUE)
-        .encode(x, alt.Y("accuracy_low:Q", scale=whole, axis=percent, title="right"), y2="accuracy_high:Q")
+        .encode(x, alt.Y("accuracy_low:Q", scale=share, axis=percent, title="right"), y2="accuracy_high:Q")
     )
     return alt.layer(diagonal.encode(x, y), lines, dots).properties(width=WIDTH - 30, height=WIDTH - 30)
 
