@@ -1,8 +1,8 @@
 """Launch one stale cell with the daemon: an edited prompt file is noticed, asked again of an endpoint that answers at once, and stored.
 
-Prints what passes between the edit and the end of the run, and how much of the run is our own code: importing it beside Dagster's own
-packages, building the definitions, and the step that plans, asks, reads and checks the cell's images. The step imports Great
-Expectations, whose share is printed too.
+Prints what passes between the edit and the end of the run, and where the run's time goes: importing packages, Great Expectations at work,
+Dagster recording events, and our own code, which is importing our modules and building the definitions where all packages are imported
+already, and what remains of the step that plans, asks, reads and checks. The parts are measured in processes of their own.
 """
 
 import json
@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import dagster as dg
 import numpy as np
@@ -30,15 +31,23 @@ from eve_pipeline.settings import Settings
 N_IMAGES, ROUNDS = 100, 3
 MAX_LAUNCH_S, MAX_OWN_S, PATIENCE_S = 45.0, 2.0, 600
 PROMPT = 'Which of these emotions does the picture evoke: $labels?\nAnswer only with JSON: {"prediction": "<emotion>"}\n'
-IMPORTS = """
-import time
-import dagster, dagster_dbt
+PACKAGES = """
+import sys, dagster
 dagster.DagsterInstance.ephemeral()  # loads the storages, as every run does
-start = time.perf_counter()
 import eve_pipeline.orchestration.code_location
-ours = time.perf_counter() - start
-import great_expectations
-print(ours, time.perf_counter() - start - ours)
+print(*(name for name in sys.modules if not name.startswith(("eve_pipeline", "_"))))
+"""
+IMPORTS = """
+import contextlib, importlib, sys, time
+import dagster, dagster_dbt
+dagster.DagsterInstance.ephemeral()
+start = time.perf_counter()
+for package in sys.argv[1:]:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(package)
+packages = time.perf_counter() - start
+import eve_pipeline.orchestration.code_location
+print(packages, time.perf_counter() - start - packages)
 """
 
 
@@ -52,6 +61,14 @@ class Run(NamedTuple):
     step_ended: float
 
 
+class Step(NamedTuple):
+    """Seconds of a step, and of what of it is not our code."""
+
+    total: float
+    validating: float
+    recording: float
+
+
 def main() -> None:
     """Make an EVE_HOME, edit its prompt while `eve ui` runs, measure, print."""
     with tempfile.TemporaryDirectory() as folder:
@@ -63,15 +80,56 @@ def main() -> None:
                 edited = time.time()
                 write_prompt(settings, f"Look closely. {PROMPT}")
                 run = next_run(instance)
-        imported = [python("-c", IMPORTS, settings=settings).split() for _ in range(ROUNDS)]
-        imports_s, checker_s = (median(map(float, seconds)) for seconds in zip(*imported, strict=True))
-    step_s = run.step_ended - run.step_started
+            first, *later = map(Step._make, json.loads(python(__file__, "--steps", str(settings.home), settings=settings).splitlines()[-1]))
+        packages = python("-c", PACKAGES, settings=settings).split()
+        imported = [python("-c", IMPORTS, *packages, settings=settings).split() for _ in range(ROUNDS)]
+        packages_s, modules_s = (median(map(float, seconds)) for seconds in zip(*imported, strict=True))
+    loaded = Step(*map(median, zip(*later, strict=True)))
+    step_s = loaded.total - loaded.validating - loaded.recording
     print(f"one cell of {N_IMAGES} images, from the edit of its prompt to the end of its run: {run.ended - edited:.1f} s")
     print(f"noticed and requested after {run.created - edited:.1f} s, started after {run.started - run.created:.1f} s more")
-    print(f"our own code: imports and definitions {imports_s:.2f} s, step {step_s:.2f} s")
-    print(f"of the step, importing Great Expectations takes {checker_s:.2f} s")
+    print(f"its step took {run.step_ended - run.step_started:.1f} s, another {first.total:.1f} s, with all imported {loaded.total:.1f} s")
+    print(f"importing packages: {packages_s:.1f} s before the step, {first.total - loaded.total:.1f} s in it, Great Expectations above all")
+    print(f"Great Expectations at work {loaded.validating:.2f} s, Dagster recording events {loaded.recording:.2f} s")
+    print(f"our own code: modules and definitions {modules_s:.2f} s, step {step_s:.2f} s")
     tell("launch to finish", run.ended - run.created, MAX_LAUNCH_S)
-    tell("our own code", imports_s + step_s, MAX_OWN_S)
+    tell("our own code", modules_s + step_s, MAX_OWN_S)
+
+
+def steps(settings: Settings) -> list[Step]:
+    """Ask the cell again with one new prompt after the other, in this process; the first step imports what a step needs."""
+    from eve_pipeline.orchestration.definitions import build_definitions
+    from eve_pipeline.orchestration.launching import Launcher
+    from eve_pipeline.quality import checking
+    from eve_pipeline.responses.cells import Cell
+
+    spans: dict[str, list[tuple[float, float]]] = {"validating": [], "recording": []}
+
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: object, **named: object) -> object:
+            started = time.time()
+            try:
+                return function(*arguments, **named)
+            finally:
+                spans[name].append((started, time.time()))
+
+        return call
+
+    checking._validated = timed("validating", checking._validated)  # noqa: SLF001
+    found = []
+    with open_instance(settings) as instance:
+        launcher = Launcher(build_definitions(settings), instance, settings)
+        for number in range(ROUNDS + 1):
+            write_prompt(settings, f"Look {number} times. {PROMPT}")
+            with patch.object(instance, "handle_new_event", timed("recording", instance.handle_new_event)):
+                launcher.evaluate([Cell("served", "photos", "mine")])
+            [record] = instance.get_run_records(limit=1)
+            [step] = instance.get_run_step_stats(record.dagster_run.run_id)
+            within = {
+                name: sum(end - start for start, end in ones if step.start_time <= start < step.end_time) for name, ones in spans.items()
+            }
+            found.append(Step(step.end_time - step.start_time, **within))
+    return found
 
 
 def tell(name: str, found_s: float, limit_s: float) -> None:
@@ -178,4 +236,7 @@ def _times(record: dg.RunRecord, instance: dg.DagsterInstance) -> Run:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--steps"]:
+        print(json.dumps(steps(Settings(home=Path(sys.argv[2])))))
+    else:
+        main()

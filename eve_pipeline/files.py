@@ -24,7 +24,8 @@ def is_out_of_room(said: object) -> bool:
 
 def unwritable(path: Path, error: object) -> EveError:
     """Return the error that names a file which cannot be written."""
-    return EveError(f"{path} cannot be written: {error}", MAKE_ROOM)
+    reason = (isinstance(error, OSError) and error.strerror) or error  # else it names the temporary file
+    return EveError(f"{path} cannot be written: {reason}", MAKE_ROOM)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def explained(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
         except OSError as error:
             if not is_out_of_room(error):
                 raise
-            tell_error(unwritable(Path(error.filename or Settings().home), error.strerror))
+            tell_error(unwritable(Path(error.filename or Settings().home), error))
             raise typer.Exit(1) from error
 
     return run
