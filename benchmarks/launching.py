@@ -169,8 +169,9 @@ def free_port() -> int:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of a process that works on the settings' EVE_HOME."""
-    return os.environ | {"EVE_HOME": str(settings.home), "DAGSTER_HOME": str(settings.home / "dagster"), "DO_NOT_TRACK": "1"}
+    """Return the environment of a process that works on the settings' EVE_HOME, and keeps compiled modules as Python does by default."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"EVE_HOME": str(settings.home), "DAGSTER_HOME": str(settings.home / "dagster"), "DO_NOT_TRACK": "1"}
 
 
 def python(*arguments: str, settings: Settings) -> str:
