@@ -1,6 +1,6 @@
 """Two cells on the same images: models with each other, prompts and personas with the plain prompt."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -58,7 +58,9 @@ class Pair(NamedTuple):
         return self.grading.bias(kinds) if self.kind == "persona" else self.grading.f1(weighted_f1, scoring, kinds)
 
 
-def comparisons(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str], keep: Keep, draws: int = DRAWS) -> pl.DataFrame:
+def comparisons(  # noqa: PLR0913 - what is compared, and how
+    subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str], keep: Keep, draws: int = DRAWS, *, easier: Collection[str] = ()
+) -> pl.DataFrame:
     """Return all comparisons within a subset.
 
     Args:
@@ -67,6 +69,7 @@ def comparisons(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, st
         personas: the prompts that have a persona, each with which.
         keep: keeps what was computed once.
         draws: resampled sets of images, and swaps.
+        easier: the prompts that offer fewer labels than the plain one, with which they are not compared.
 
     Returns:
         columns kind (model, prompt or persona), model, other_model, dataset, subset, prompt, other_prompt, scheme, scoring, n_pairs,
@@ -74,7 +77,7 @@ def comparisons(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, st
         mcnemar_holm. Value is the weighted F1, of kind persona the sentiment bias, which has no accuracy. NULL with fewer than two
         pairs; mcnemar_p also where an image has several answers.
     """
-    frame = compare(subset, _pairs(subset, schemes, personas), keep, draws)
+    frame = compare(subset, _pairs(subset, schemes, personas, easier), keep, draws)
     adjusted = [_adjusted(family) for family in frame.partition_by(FAMILY, maintain_order=True)]
     return pl.concat(adjusted or [frame])
 
@@ -102,7 +105,7 @@ def compare(subset: Subset, pairs: Iterable[Pair], keep: Keep, draws: int = DRAW
     return pl.DataFrame(compared, SCHEMA).fill_nan(None)
 
 
-def _pairs(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str]) -> Iterator[Pair]:
+def _pairs(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str], easier: Collection[str]) -> Iterator[Pair]:
     """Yield the pairs; models are compared under each prompt, prompts with the plain one for each model."""
     labels = emotions(subset)
     sentiments = [grading for grading in affects(subset, schemes) if grading.dimension == "sentiment"]
@@ -111,7 +114,7 @@ def _pairs(subset: Subset, schemes: pl.DataFrame, personas: Mapping[str, str]) -
         if sheet.prompt == other.prompt:
             yield Pair("model", sheet, other, labels)
     for sheet in subset.sheets:
-        if sheet.prompt != BASELINE and sheet.model in plain:
+        if sheet.prompt not in {BASELINE, *easier} and sheet.model in plain:
             yield Pair("prompt", sheet, plain[sheet.model], labels)
             if sheet.prompt in personas:
                 yield from (Pair("persona", sheet, plain[sheet.model], grading) for grading in sentiments)

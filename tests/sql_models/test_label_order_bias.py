@@ -67,3 +67,7 @@ def test_a_planted_bias_is_seen_in_the_mart(bias: pl.DataFrame, prepared: Settin
     p_values = dict(changes.select("label", "p_value").rows())
     assert p_values["anger"] == p_values["amusement"] == pytest.approx(2 * 0.5 ** (24 * swayed))
     assert p_values["awe"] == 1
+
+    with duckdb.connect(Warehouse.of(prepared).database, read_only=True) as connection:
+        compared = connection.sql("select distinct prompt from marts.prompt_effects order by 1").fetchall()
+    assert compared == [("label_permutation",), ("negative_first",)], "a prompt of four labels is easier than one of all"

@@ -87,6 +87,14 @@ def test_holm_is_within_one_prompt_and_scoring(rows):
             assert family["mcnemar_holm"].to_list() == pytest.approx(multipletests(family["mcnemar_p"], method="holm")[1])
 
 
+def test_prompts_that_offer_fewer_labels_are_compared_between_models_alone():
+    said = answers([(model, prompt, name, "awe") for model in "mn" for prompt in ("simple", "of_four", "other") for name in "abc"])
+    (subset,) = read_subsets(relation(said), relation(images(dict.fromkeys("abc", "awe"))))
+    rows = comparisons(subset, SCHEMES, {}, KEEP, 50, easier=["of_four"])
+    assert set(rows.filter(kind="model")["prompt"]) == {"simple", "of_four", "other"}
+    assert set(rows.filter(kind="prompt")["prompt"]) == {"other"}
+
+
 def test_a_persona_shifts_the_bias_by_hand():
     """Of four images with a sentiment in both answers one negative image turns positive: the bias moves from 0 to 1/4."""
     known = images({"a": "fear", "b": "sadness", "c": "awe", "d": "joy", "e": "neutral"})
