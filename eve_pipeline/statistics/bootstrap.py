@@ -2,15 +2,16 @@
 
 Images that count alike are of one kind. Drawing n images with replacement is then drawing the kinds' counts from a multinomial
 distribution, whatever n is: with one answer an image the kinds are the confusion cells, with several an image's truth and how often
-which answer was given about it.
+which answer was given about it. Of many images the kinds' counts are drawn independently, from Poisson distributions.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import gammaln, ndtr, ndtri, xlogy
 
 from eve_pipeline.statistics.scores import Counts, Floats, Score
 
@@ -18,11 +19,15 @@ DRAWS: Final = 10_000
 LEVEL: Final = 0.95
 SEED: Final = 20250209
 FEWEST_IMAGES: Final = 2
+MANY_IMAGES: Final = 1_000
+"""From here on Poisson counts widen an interval by less than a thousandth, a tenth of what 10,000 draws leave to chance."""
+
 TIE: Final = 1e-12
 """Scores this near are equal: in which order a library adds up decides the last bit."""
 
 WORD: Final = 64
 _NUMBERS_AT_ONCE: Final = 1_000_000
+_KINDS_AT_ONCE: Final = 20
 
 
 class Interval(NamedTuple):
@@ -35,20 +40,58 @@ class Interval(NamedTuple):
 def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SEED) -> Floats:
     """Return the sums (draws, sums) of sets of images drawn with replacement.
 
+    With MANY_IMAGES and more, a set has as many images on average: kinds are drawn by themselves, in a fifth of the time, and scores are
+    ratios, to which the number of images is nothing.
+
     Args:
         counts: images of each kind (kinds,).
         weights: what one image of each kind adds to each sum (kinds, sums).
-        draws: number of sets, each of as many images as there are.
+        draws: number of sets.
         seed: of the random numbers; equal arguments give equal sums.
+
+    Source: Hanley and MacGibbon (2006), Creating non-parametric bootstrap samples using Poisson frequencies, Computer Methods and
+    Programs in Biomedicine 83(1), 57-62.
     """
+    sums = np.zeros((weights.shape[1], draws))
+    if counts.sum() < MANY_IMAGES:
+        _add_multinomial(sums, counts, weights, seed)
+    else:
+        _add_poisson(sums, counts, weights, seed)
+    return sums.T  # each sum's draws lie side by side: scores take half the time
+
+
+def _add_multinomial(sums: Floats, counts: Counts, weights: Floats, seed: int) -> None:
     frequent_first = np.argsort(-counts, kind="stable")  # a draw that runs out of images early is done
     counts, weights = counts[frequent_first], weights[frequent_first]
-    generator, n = np.random.default_rng(seed), counts.sum()
-    sums, done = np.empty((weights.shape[1], draws)), 0
-    for size in _batches(draws, counts.size):
+    generator, n, done = np.random.default_rng(seed), counts.sum(), 0
+    for size in _batches(sums.shape[1], counts.size):
         np.matmul(weights.T, generator.multinomial(n, counts / n, size).T.astype(float), out=sums[:, done : done + size])
         done += size
-    return sums.T  # each sum's draws lie side by side: scores take half the time
+
+
+def _add_poisson(sums: Floats, counts: Counts, weights: Floats, seed: int) -> None:
+    """Draw how often each count comes, then in which order, which takes a tenth of the time of drawing them one by one."""
+    generator, draws = np.random.default_rng(seed), sums.shape[1]
+    for batch, first in enumerate(range(0, counts.size, _KINDS_AT_ONCE)):
+        kinds, orders = slice(first, first + _KINDS_AT_ONCE), _orders(batch, draws, seed)
+        drawn = np.empty((counts[kinds].size, draws))
+        for mean, order, row in zip(counts[kinds], orders, drawn, strict=False):
+            np.take(_poisson(mean, draws, generator), order, out=row, mode="clip")  # what may raise is buffered, at half the speed
+        sums += weights[kinds].T @ drawn
+
+
+@lru_cache(maxsize=10)
+def _orders(batch: int, draws: int, seed: int) -> Counts:
+    """Return independent random orders (_KINDS_AT_ONCE, draws) of the draws, for one batch of kinds."""
+    return np.random.default_rng([seed, batch]).permuted(np.tile(np.arange(draws), (_KINDS_AT_ONCE, 1)), axis=1)
+
+
+def _poisson(mean: int, draws: int, generator: np.random.Generator) -> Floats:
+    """Return Poisson numbers (draws,) in ascending order."""
+    reach = 9 * np.sqrt(mean) + 10  # less than 1e-16 lies beyond
+    values = np.arange(max(0, int(mean - reach)), int(mean + reach) + 1)
+    likely = np.exp(xlogy(values, mean) - mean - gammaln(values + 1))
+    return np.repeat(values.astype(float), generator.multinomial(draws, likely / likely.sum()))
 
 
 def percentile_interval(drawn: Floats, level: float = LEVEL) -> Interval:
@@ -104,7 +147,7 @@ def _ordered(drawn: Floats) -> _Ordered:
 
 
 def _percentile(ordered: _Ordered, level: float) -> Interval:
-    return Interval(*(_quantile(ordered, np.asarray(share)) for share in ((1 - level) / 2, (1 + level) / 2)))
+    return _quantiles(ordered, np.array([(1 - level) / 2, (1 + level) / 2]))
 
 
 def _bca(score: Score, counts: Counts, ordered: _Ordered, level: float) -> Interval:
@@ -113,17 +156,17 @@ def _bca(score: Score, counts: Counts, ordered: _Ordered, level: float) -> Inter
     with np.errstate(invalid="ignore"):
         bias = ndtri(smaller / (2 * ordered.n))
         bias, acceleration = np.where(np.isfinite(bias), bias, np.nan), _acceleration(score, counts)
-        z = [bias + ndtri(share) for share in ((1 - level) / 2, (1 + level) / 2)]
-        return Interval(*(_quantile(ordered, ndtr(bias + one / (1 - acceleration * one))) for one in z))
+        z = bias[..., None] + ndtri([(1 - level) / 2, (1 + level) / 2])
+        return _quantiles(ordered, ndtr(bias[..., None] + z / (1 - acceleration[..., None] * z)))
 
 
-def _quantile(ordered: _Ordered, level: Floats) -> Floats:
-    """Return a quantile (...,) of the defined values as np.quantile does, which takes three times as long for 10,000 values."""
-    last = np.maximum(ordered.n - 1, 0)
-    place = level * last
+def _quantiles(ordered: _Ordered, levels: Floats) -> Interval:
+    """Return two quantiles (..., 2) of the defined values as np.quantile does, which takes three times as long for 10,000 values."""
+    last = np.maximum(ordered.n - 1, 0)[..., None]
+    place = levels * last
     below = np.nan_to_num(place).astype(np.int64)
-    ends = np.take_along_axis(ordered.values, np.stack([below, np.minimum(below + 1, last)], axis=-1), axis=-1)
-    return np.asarray(ends[..., 0] + (place - below) * (ends[..., 1] - ends[..., 0]))[()]
+    values, next_values = (np.take_along_axis(ordered.values, rank, axis=-1) for rank in (below, np.minimum(below + 1, last)))
+    return Interval(*np.moveaxis(values + (place - below) * (next_values - values), -1, 0))
 
 
 def _acceleration(score: Score, counts: Counts) -> Floats:

@@ -12,7 +12,7 @@ Parameters = ParamSpec("Parameters")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-VERSION = "5"
+VERSION = "6"
 """Raised with every change of what a kept function computes; results of other versions are not read."""
 
 

@@ -102,5 +102,4 @@ def _macro(support: Floats, f1: Floats) -> Floats:
 
 
 def _divided(numerator: Floats, denominator: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(denominator > 0, numerator / denominator, np.nan)
+    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)[()]

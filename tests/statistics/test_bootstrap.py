@@ -52,6 +52,35 @@ def test_resampling_is_repeatable_and_has_the_multinomials_moments():
     assert np.cov(sums.T) == pytest.approx(100 * (np.diag(share) - np.outer(share, share)), abs=1)
 
 
+def test_sets_of_many_images_have_the_moments_of_poisson_counts():
+    """Of 45 kinds, more than are drawn at once."""
+    counts = np.array([2_000, 1, 30] * 15)
+    sums = resample(counts, np.eye(45), draws=20_000)
+    assert (sums == resample(counts, np.eye(45), draws=20_000)).all()
+    assert (sums[:, 0] != sums[:, 3]).any()
+    assert (sums.mean(axis=0) / counts) == pytest.approx(np.ones(45), abs=0.04)
+    assert sums.var(axis=0) == pytest.approx(counts, rel=0.06)
+    correlations = np.corrcoef(sums.T) - np.eye(45)
+    assert np.abs(correlations).max() < 0.035
+    found, expected = (
+        np.bincount(np.minimum(sums[:, 1].astype(int), 5)),
+        np.append(stats.poisson.pmf(np.arange(5), 1), stats.poisson.sf(4, 1)),
+    )
+    assert stats.chisquare(found, 20_000 * expected).pvalue > 0.001
+
+
+def test_many_images_have_the_intervals_of_binomial_counts():
+    score, counts = Score(accuracy, np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]), with_bca=True), np.array([1_200, 800])
+    found = percentile_interval(score.function(resample(counts, score.weights, draws=40_000)))
+    assert found.low == pytest.approx(stats.binom.ppf(0.025, 2_000, 0.6) / 2_000, abs=0.0005)
+    assert found.high == pytest.approx(stats.binom.ppf(0.975, 2_000, 0.6) / 2_000, abs=0.0005)
+
+
+def test_a_kind_without_images_is_never_drawn():
+    for n in (5, 5_000):
+        assert (resample(np.array([n, 0]), np.eye(2), draws=100)[:, 1] == 0).all()
+
+
 @pytest.mark.parametrize("method", ["percentile", "BCa"])
 def test_intervals_agree_with_scipys_on_the_images(answers, counted, method):
     score, counts = counted
