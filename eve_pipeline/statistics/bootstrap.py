@@ -164,7 +164,7 @@ def _quantiles(ordered: _Ordered, levels: Floats) -> Interval:
     """Return two quantiles (..., 2) of the defined values as np.quantile does, which takes three times as long for 10,000 values."""
     last = np.maximum(ordered.n - 1, 0)[..., None]
     place = levels * last
-    below = np.nan_to_num(place).astype(np.int64)
+    below = np.where(np.isnan(place), 0, place).astype(np.int64)
     values, next_values = (np.take_along_axis(ordered.values, rank, axis=-1) for rank in (below, np.minimum(below + 1, last)))
     return Interval(*np.moveaxis(values + (place - below) * (next_values - values), -1, 0))
 

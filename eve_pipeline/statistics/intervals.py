@@ -70,8 +70,10 @@ def score_intervals(scores: Sequence[Score], counts: Counts, draws: int) -> Floa
     counts = counts[counts_somewhere]
     if not counts.size:
         return np.vstack([_columns(score.function(score.weights.sum(axis=0)), *[np.nan] * 4) for score in scores])
-    distinct, places = np.unique(np.hstack([score.weights for score in scores]), axis=1, return_inverse=True)
-    drawn = resample(counts, distinct, draws)
+    sums = np.hstack([score.weights for score in scores]).T
+    distinct = {column.tobytes(): column for column in sums}
+    drawn, numbers = resample(counts, np.column_stack(list(distinct.values())), draws), {key: place for place, key in enumerate(distinct)}
+    places = np.array([numbers[column.tobytes()] for column in sums])
     ends = np.cumsum([score.weights.shape[1] for score in scores])[:-1]
     known: dict[tuple[object, ...], Floats] = {}  # schemes that agree on a dataset's labels have the same scores
     found = []

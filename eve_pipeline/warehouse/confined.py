@@ -81,6 +81,8 @@ def _open(database: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
         "autoload_known_extensions": False,
     }
     connection = duckdb.connect(database, read_only=True, config=config)
+    if connection.execute("SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'marts'").fetchone():
+        connection.execute("USE marts")  # which are meant where a name has no schema
     responses = str(database.parents[2] / "warehouse" / "responses").replace("'", "''")
     connection.execute(f"SET allowed_directories = ['{responses}']")  # raw.responses is a view over files there
     connection.execute("SET enable_external_access = false")
@@ -144,6 +146,8 @@ def _explained(error: Exception, memory_gb: float) -> EveError:
         return EveError(
             f"DuckDB: {error}", "A query reads published tables alone. Where EVE_HOME has been moved, `eve publish` makes them anew."
         )
+    if re.search("Values were not provided|argument count mismatch", str(error)):
+        return EveError(f"DuckDB: {error}", "Name each $parameter of the query, and no other: `eve sql -p NAME=VALUE`.")
     return EveError(f"DuckDB: {error}", "Correct the query; `eve sql --tables` and `eve sql --describe TABLE` show what there is.")
 
 

@@ -290,6 +290,21 @@ def test_errors_say_what_is_wrong(warehouse: Warehouse, sql: str, problem: str) 
         run_query(warehouse.database, sql)
 
 
+@pytest.mark.parametrize(("sql", "values"), [("select $missing", {}), ("select $a + $b", {"a": 1}), ("select 1", {"left": 1})])
+def test_values_that_do_not_fit_the_parameters_say_how_they_are_named(warehouse: Warehouse, sql: str, values: dict[str, object]) -> None:
+    with pytest.raises(EveError) as raised:
+        run_query(warehouse.database, sql, values)
+    assert "-p NAME=VALUE" in raised.value.hint
+
+
+def test_marts_need_no_schema(warehouse: Warehouse) -> None:
+    with duckdb.connect(warehouse.database.resolve()) as connection:
+        connection.execute("create schema if not exists marts; create table marts.found as select 7 as n")
+    assert run_query(warehouse.database, "select n from found").rows() == [(7,)]
+    assert run_query(warehouse.database, "show tables").rows() == [("found",)]
+    assert run_query(warehouse.database, "select text from raw.responses").rows() == [("awe",)]
+
+
 def test_without_a_database_the_next_step_is_named(tmp_path: Path) -> None:
     with pytest.raises(EveError, match="eve publish"):
         run_query(tmp_path / "eve.duckdb", "select 1")
