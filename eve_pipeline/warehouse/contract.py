@@ -96,7 +96,7 @@ class Contract(BaseModel):
         columns = [f'{column.derived} AS "{name}"' for name, column in self.columns.items() if column.derived]
         if not columns:
             return frame
-        with duckdb.connect() as connection:
+        with _engine().cursor() as connection:
             return frame.with_columns(connection.from_arrow(frame.to_arrow()).project(", ".join(columns)).pl())
 
     def _broken(self, problem: str) -> EveError:
@@ -104,6 +104,12 @@ class Contract(BaseModel):
             f"A frame does not keep the contract of table {self.table!r} (version {self.version}): {problem}",
             f"See {FOLDER / self.table}.yaml for what the table holds.",
         )
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """Return an empty database, which takes longer to open than most tables to derive; each caller needs a cursor of its own."""
+    return duckdb.connect()
 
 
 @cache
