@@ -111,6 +111,17 @@ def prepared(settings: Settings, photographs: Path, chat_server: ChatServer, add
 
 
 @pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of an EVE_HOME with nothing in it, published; tests do not change it."""
+    from eve_pipeline.warehouse.paths import Warehouse
+    from eve_pipeline.warehouse.publish import publish
+
+    settings = Settings(home=tmp_path_factory.mktemp("empty") / "home")
+    publish(Warehouse.of(settings), settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An EVE_HOME in which `eve demo` has run, in a process of its own; tests may add to it but not change what is there."""
     home = tmp_path_factory.mktemp("demo") / "home"

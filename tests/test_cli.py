@@ -17,6 +17,7 @@ from eve_pipeline.cli import app
 from eve_pipeline.orchestration.instance import open_instance
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.paths import Warehouse
+from eve_pipeline.warehouse.publish import publication
 from tests.chat_server import ChatServer
 
 Eve = Callable[..., Result]
@@ -132,8 +133,9 @@ def test_a_dataset_that_was_added_is_prepared_by_the_first_run(eve: Eve, prepare
         assert instance.get_materialized_partitions(dg.AssetKey("answers")) == {"served|again.simple"}
 
 
-def test_nested_columns_and_markup_are_shown_as_they_are(eve: Eve, prepared: Settings):
-    assert eve("publish").exit_code == 0
+def test_nested_columns_and_markup_are_shown_as_they_are(eve: Eve, settings: Settings):
+    with publication(Warehouse.of(settings), settings):
+        pass
     assert eve("sql", "select ['a', 'b'] as labels", "--format", "csv").output == 'labels\n"[""a"", ""b""]"\n'
     assert "[joy] x [/b]" in eve("sql", "select '[joy] x [/b]' as text").output
 

@@ -200,14 +200,23 @@ REMAKING = {
 """The command that the advice about a damaged file of a table names, before eve publish."""
 
 
-@pytest.mark.parametrize("table", REMAKING)
-def test_what_to_do_about_a_damaged_file_loses_nothing(home: Home, table: str) -> None:
-    """The cell was asked in two revisions, and the advice is followed to the letter."""
+@pytest.fixture(scope="module")
+def asked_twice(prepared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose cell was asked in two revisions, and published."""
+    folder = tmp_path_factory.mktemp("asked_twice")
+    home = copied(prepared_home, folder / "home", folder)
     models = home.path / "models.yaml"
     entries = yaml.safe_load(models.read_text())
     models.write_text(yaml.safe_dump({"served": entries["served"] | {"parameters": {"max_new_tokens": 9}}}))
     asked = eve(*RUN, "simple", home=home.path)
     assert asked.returncode == 0, asked.stderr
+    return home
+
+
+@pytest.mark.parametrize("table", REMAKING)
+def test_what_to_do_about_a_damaged_file_loses_nothing(asked_twice: Home, table: str, tmp_path: Path) -> None:
+    """The advice is followed to the letter."""
+    home = copied(asked_twice, tmp_path / "home", tmp_path)
     before, n_seen, file = home.published(), len(home.server.seen), home.warehouse.files(table)[0]
     assert before[1] == 2 * N_IMAGES
     moved = {one: one.read_bytes() for one in ([file, *home.warehouse.files("requests")] if table == "configs" else [file])}

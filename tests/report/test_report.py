@@ -124,10 +124,8 @@ def test_sections_without_rows_say_how_to_get_some(page):
     assert "Nothing here yet. Ask a sampling model several times: eve run --model MODEL --dataset DATASET --repeats 5." in text
 
 
-def test_an_empty_database_has_a_report(tmp_path):
-    settings = Settings(home=tmp_path)
-    publish(Warehouse.of(settings), settings)
-    page = Page(write_report(Warehouse.of(settings).database, tmp_path / "report.html"))
+def test_an_empty_database_has_a_report(empty_home, tmp_path):
+    page = Page(write_report(Warehouse.of(empty_home).database, tmp_path / "report.html"))
     assert "".join(page.words).count("Nothing here yet.") == len(sections()) - 1  # the paper's figures are always there
 
 

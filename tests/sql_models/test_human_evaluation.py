@@ -16,7 +16,6 @@ from statsmodels.stats.proportion import proportion_confint
 
 from eve_pipeline.settings import PROJECT, Settings
 from eve_pipeline.warehouse.paths import Warehouse
-from eve_pipeline.warehouse.publish import publish
 from eve_pipeline.warehouse.query import named_queries, run_query
 
 Mart = Callable[[str], pl.DataFrame]
@@ -194,8 +193,7 @@ def test_named_queries_show_the_marts(database: Path, mart: Mart, judged: pl.Dat
     assert len(preferred) == min(50, sum(accepted(judged, "study").values()))
 
 
-def test_without_any_study_the_tables_are_empty(tmp_path: Path) -> None:
-    empty = Settings(home=tmp_path / "home")
-    with duckdb.connect(publish(Warehouse.of(empty), empty), read_only=True) as connection:
+def test_without_any_study_the_tables_are_empty(empty_home: Settings) -> None:
+    with duckdb.connect(Warehouse.of(empty_home).database, read_only=True) as connection:
         for name in ("human_evaluation", "human_agreement", "annotator_quality", "accepted_leaderboard"):
             assert connection.sql(f"select count(*) from marts.{name}").fetchall() == [(0,)]

@@ -82,8 +82,9 @@ def without_dbt(warehouse: Warehouse, settings: Settings) -> Path:
     return warehouse.database.resolve()
 
 
-def test_an_empty_warehouse_publishes_every_mart_and_describes_all_columns(warehouse: Warehouse, settings: Settings) -> None:
-    database = publish(warehouse, settings)
+def test_an_empty_warehouse_publishes_every_mart_and_describes_all_columns(empty_home: Settings) -> None:
+    warehouse = Warehouse.of(empty_home)
+    database = warehouse.database.resolve()
     with duckdb.connect(database, read_only=True) as connection:
         tables = connection.sql("select schema_name || '.' || table_name, estimated_size from duckdb_tables()").fetchall()
         undescribed = connection.sql(
