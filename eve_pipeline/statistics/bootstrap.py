@@ -2,7 +2,7 @@
 
 Images that count alike are of one kind. Drawing n images with replacement is then drawing the kinds' counts from a multinomial
 distribution, whatever n is: with one answer an image the kinds are the confusion cells, with several an image's truth and how often
-which answer was given about it. Of many images the kinds' counts are drawn independently, from Poisson distributions.
+which answer was given about it. Of many images of few kinds the counts are drawn independently, from Poisson distributions.
 """
 
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ TIE: Final = 1e-12
 WORD: Final = 64
 _NUMBERS_AT_ONCE: Final = 1_000_000
 _KINDS_AT_ONCE: Final = 20
+_KEPT_BATCHES: Final = 10
 
 
 class Interval(NamedTuple):
@@ -40,8 +41,8 @@ class Interval(NamedTuple):
 def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SEED) -> Floats:
     """Return the sums (draws, sums) of sets of images drawn with replacement.
 
-    With MANY_IMAGES and more, a set has as many images on average: kinds are drawn by themselves, in a fifth of the time, and scores are
-    ratios, to which the number of images is nothing.
+    With MANY_IMAGES and more, of few kinds, a set has as many images on average: kinds are drawn by themselves, in a fifth of the time,
+    and scores are ratios, to which the number of images is nothing.
 
     Args:
         counts: images of each kind (kinds,).
@@ -53,10 +54,10 @@ def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SE
     Programs in Biomedicine 83(1), 57-62.
     """
     sums = np.zeros((weights.shape[1], draws))
-    if counts.sum() < MANY_IMAGES:
-        _add_multinomial(sums, counts, weights, seed)
-    else:
+    if counts.sum() >= MANY_IMAGES and counts.size <= _KINDS_AT_ONCE * _KEPT_BATCHES:
         _add_poisson(sums, counts, weights, seed)
+    else:
+        _add_multinomial(sums, counts, weights, seed)
     return sums.T  # each sum's draws lie side by side: scores take half the time
 
 
@@ -80,7 +81,7 @@ def _add_poisson(sums: Floats, counts: Counts, weights: Floats, seed: int) -> No
         sums += weights[kinds].T @ drawn
 
 
-@lru_cache(maxsize=10)
+@lru_cache(_KEPT_BATCHES)
 def _orders(batch: int, draws: int, seed: int) -> Counts:
     """Return independent random orders (_KINDS_AT_ONCE, draws) of the draws, for one batch of kinds."""
     return np.random.default_rng([seed, batch]).permuted(np.tile(np.arange(draws), (_KINDS_AT_ONCE, 1)), axis=1)

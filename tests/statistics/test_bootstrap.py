@@ -76,6 +76,11 @@ def test_many_images_have_the_intervals_of_binomial_counts():
     assert found.high == pytest.approx(stats.binom.ppf(0.975, 2_000, 0.6) / 2_000, abs=0.0005)
 
 
+def test_sets_of_many_kinds_are_as_large_as_the_set():
+    """As with answer profiles, of which most images have one of their own."""
+    assert (resample(np.full(1_500, 2), np.ones((1_500, 1)), draws=50) == 3_000).all()
+
+
 def test_a_kind_without_images_is_never_drawn():
     for n in (5, 5_000):
         assert (resample(np.array([n, 0]), np.eye(2), draws=100)[:, 1] == 0).all()
