@@ -27,8 +27,7 @@ TIE: Final = 1e-12
 
 WORD: Final = 64
 _NUMBERS_AT_ONCE: Final = 1_000_000
-_KINDS_AT_ONCE: Final = 20
-_KEPT_BATCHES: Final = 10
+_FEW_KINDS: Final = 200
 
 
 class Interval(NamedTuple):
@@ -53,15 +52,15 @@ def resample(counts: Counts, weights: Floats, draws: int = DRAWS, seed: int = SE
     Source: Hanley and MacGibbon (2006), Creating non-parametric bootstrap samples using Poisson frequencies, Computer Methods and
     Programs in Biomedicine 83(1), 57-62.
     """
-    sums = np.zeros((weights.shape[1], draws))
-    if counts.sum() >= MANY_IMAGES and counts.size <= _KINDS_AT_ONCE * _KEPT_BATCHES:
-        _add_poisson(sums, counts, weights, seed)
+    sums = np.empty((weights.shape[1], draws))
+    if counts.sum() >= MANY_IMAGES and counts.size <= _FEW_KINDS:
+        _sum_poisson(sums, counts, weights, seed)
     else:
-        _add_multinomial(sums, counts, weights, seed)
+        _sum_multinomial(sums, counts, weights, seed)
     return sums.T  # each sum's draws lie side by side: scores take half the time
 
 
-def _add_multinomial(sums: Floats, counts: Counts, weights: Floats, seed: int) -> None:
+def _sum_multinomial(sums: Floats, counts: Counts, weights: Floats, seed: int) -> None:
     frequent_first = np.argsort(-counts, kind="stable")  # a draw that runs out of images early is done
     counts, weights = counts[frequent_first], weights[frequent_first]
     generator, n, done = np.random.default_rng(seed), counts.sum(), 0
@@ -70,21 +69,19 @@ def _add_multinomial(sums: Floats, counts: Counts, weights: Floats, seed: int) -
         done += size
 
 
-def _add_poisson(sums: Floats, counts: Counts, weights: Floats, seed: int) -> None:
+def _sum_poisson(sums: Floats, counts: Counts, weights: Floats, seed: int) -> None:
     """Draw how often each count comes, then in which order, which takes a tenth of the time of drawing them one by one."""
     generator, draws = np.random.default_rng(seed), sums.shape[1]
-    for batch, first in enumerate(range(0, counts.size, _KINDS_AT_ONCE)):
-        kinds, orders = slice(first, first + _KINDS_AT_ONCE), _orders(batch, draws, seed)
-        drawn = np.empty((counts[kinds].size, draws))
-        for mean, order, row in zip(counts[kinds], orders, drawn, strict=False):
-            np.take(_poisson(mean, draws, generator), order, out=row, mode="clip")  # what may raise is buffered, at half the speed
-        sums += weights[kinds].T @ drawn
+    drawn = np.empty((counts.size, draws))
+    for mean, order, row in zip(counts, _orders(draws, seed), drawn, strict=False):
+        np.take(_poisson(mean, draws, generator), order, out=row, mode="clip")  # what may raise is buffered, at half the speed
+    np.matmul(weights.T, drawn, out=sums)
 
 
-@lru_cache(_KEPT_BATCHES)
-def _orders(batch: int, draws: int, seed: int) -> Counts:
-    """Return independent random orders (_KINDS_AT_ONCE, draws) of the draws, for one batch of kinds."""
-    return np.random.default_rng([seed, batch]).permuted(np.tile(np.arange(draws), (_KINDS_AT_ONCE, 1)), axis=1)
+@lru_cache(maxsize=1)
+def _orders(draws: int, seed: int) -> Counts:
+    """Return independent random orders (_FEW_KINDS, draws) of the draws, one for each kind that there may be."""
+    return np.random.default_rng([seed, draws]).permuted(np.tile(np.arange(draws), (_FEW_KINDS, 1)), axis=1)
 
 
 def _poisson(mean: int, draws: int, generator: np.random.Generator) -> Floats:

@@ -71,9 +71,9 @@ def score_intervals(scores: Sequence[Score], counts: Counts, draws: int) -> Floa
     if not counts.size:
         return np.vstack([_columns(score.function(score.weights.sum(axis=0)), *[np.nan] * 4) for score in scores])
     sums = np.hstack([score.weights for score in scores]).T
-    distinct = {column.tobytes(): column for column in sums}
-    drawn, numbers = resample(counts, np.column_stack(list(distinct.values())), draws), {key: place for place, key in enumerate(distinct)}
-    places = np.array([numbers[column.tobytes()] for column in sums])
+    numbers: dict[bytes, int] = {}
+    places = np.array([numbers.setdefault(column.tobytes(), len(numbers)) for column in sums])
+    drawn = resample(counts, sums[np.unique(places, return_index=True)[1]].T, draws)
     ends = np.cumsum([score.weights.shape[1] for score in scores])[:-1]
     known: dict[tuple[object, ...], Floats] = {}  # schemes that agree on a dataset's labels have the same scores
     found = []

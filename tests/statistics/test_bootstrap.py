@@ -53,7 +53,6 @@ def test_resampling_is_repeatable_and_has_the_multinomials_moments():
 
 
 def test_sets_of_many_images_have_the_moments_of_poisson_counts():
-    """Of 45 kinds, more than are drawn at once."""
     counts = np.array([2_000, 1, 30] * 15)
     sums = resample(counts, np.eye(45), draws=20_000)
     assert (sums == resample(counts, np.eye(45), draws=20_000)).all()
@@ -70,7 +69,7 @@ def test_sets_of_many_images_have_the_moments_of_poisson_counts():
 
 
 def test_many_images_have_the_intervals_of_binomial_counts():
-    score, counts = Score(accuracy, np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]), with_bca=True), np.array([1_200, 800])
+    score, counts = Score(accuracy, np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]])), np.array([1_200, 800])
     found = percentile_interval(score.function(resample(counts, score.weights, draws=40_000)))
     assert found.low == pytest.approx(stats.binom.ppf(0.025, 2_000, 0.6) / 2_000, abs=0.0005)
     assert found.high == pytest.approx(stats.binom.ppf(0.975, 2_000, 0.6) / 2_000, abs=0.0005)
