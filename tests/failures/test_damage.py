@@ -1,20 +1,10 @@
-"""What goes wrong with files and disks: it is named, the published database stays the last good one, and the same command goes on."""
+"""What goes wrong with files: it is named, the published database stays the last good one, and the same command goes on."""
 
-import errno
-import shutil
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import NamedTuple
 
-import duckdb
-import numpy as np
 import polars as pl
 import pytest
 import yaml
-from PIL import Image
 
 from eve_pipeline.datasets.adding import add_dataset
 from eve_pipeline.datasets.catalogue import build_images
@@ -25,89 +15,12 @@ from eve_pipeline.quality.suites.images import ELSEWHERE
 from eve_pipeline.quality.tables import READABLE, check, check_or_say_why, materialized
 from eve_pipeline.settings import Settings
 from eve_pipeline.warehouse.contract import contracts
-from eve_pipeline.warehouse.paths import Warehouse
 from eve_pipeline.warehouse.publish import publish
-from eve_pipeline.warehouse.tables import WITHOUT, read_table
-from tests.chat_server import LABELS, ChatServer
+from eve_pipeline.warehouse.tables import WITHOUT
+from tests.failures.home import CELL, N_IMAGES, RUN, Home, copied, told
 from tests.shell import eve
 
-N_IMAGES = 24
-CELL = ("served", "photos.simple")
 POSITIVE_FIRST = "photos.positive_first"
-RUN = ("run", "--model", "served", "--dataset", "photos", "--prompt")
-MIB = 1024**2
-
-
-class Home(NamedTuple):
-    """An EVE_HOME with one cell of the dataset `photos` answered and published, and where its images and its server are."""
-
-    path: Path
-    photographs: Path
-    server: ChatServer
-
-    @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse.of(Settings(home=self.path))
-
-    def published(self) -> tuple[Path, int]:
-        """Where the link leads, and how many answers a reader sees there."""
-        with duckdb.connect(self.warehouse.database, read_only=True) as connection:
-            row = connection.execute("SELECT count(*) FROM raw.answers").fetchone()
-        assert row
-        return self.warehouse.database.resolve(), row[0]
-
-    def n_kept(self) -> int:
-        """Replies in journals and in `responses`."""
-        lines = sum(file.read_bytes().count(b"\n") for file in self.warehouse.journals.glob("*.jsonl"))
-        return lines + self.rows("responses").height
-
-    def rows(self, table: str) -> pl.DataFrame:
-        return read_table(table, self.warehouse.files(table))
-
-
-@pytest.fixture(scope="module")
-def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """The home that every case gets a copy of."""
-    folder = tmp_path_factory.mktemp("failures")
-    rng, photographs, home = np.random.default_rng(0), folder / "photographs", folder / "home"
-    for number in range(N_IMAGES):
-        file = photographs / LABELS[number % len(LABELS)] / f"{number}.jpg"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
-    (home / "datasets").mkdir(parents=True)
-    with ChatServer() as server:
-        model = {"backend": "openai", "id": "stub", "base_url": server.url, "limits": {"max_in_flight": 4}}
-        (home / "models.yaml").write_text(yaml.safe_dump({"served": model}))
-        for command in (
-            ("datasets", "add", "photos", "--path", str(photographs), "--reader", "folder", "--labels", "mikels"),
-            (*RUN, "simple"),
-        ):
-            done = eve(*command, home=home)
-            assert done.returncode == 0, done.stderr
-        yield Home(home, photographs, server)
-
-
-@pytest.fixture
-def home(prepared_home: Home, tmp_path: Path) -> Home:
-    """A copy that a case may spoil."""
-    return copied(prepared_home, tmp_path / "home", tmp_path)
-
-
-def copied(prepared: Home, path: Path, images: Path) -> Home:
-    """Copy a home to a path, and its photographs into a folder."""
-    shutil.copytree(prepared.path, path, symlinks=True)
-    photographs = images / "photographs"
-    shutil.copytree(prepared.photographs, photographs)
-    entry = path / "datasets" / "photos.yaml"
-    entry.write_text(entry.read_text().replace(str(prepared.photographs), str(photographs)))
-    return Home(path, photographs, prepared.server)
-
-
-def told(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that failed said, without the breaks of lines; it is no traceback."""
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return "".join(done.stderr.split())
 
 
 def test_a_corrupted_image_is_rejected_with_its_reason_and_the_run_goes_on(home: Home) -> None:
@@ -281,129 +194,3 @@ def test_damage_fails_the_checks_that_need_the_file_and_no_others(home: Home) ->
     [compared] = [result for result in check("images", ("paintings",), settings).results if result.name == ELSEWHERE]
     assert "not compared with photos" in compared.message
     assert build_images(entry, settings, home.warehouse).notes[-1].startswith("not compared with dataset photos")
-
-
-# a full disk
-
-
-@dataclass
-class SmallDisk:
-    """An EVE_HOME where room ends: a small file system of its own or, where none can be mounted, files that may not grow."""
-
-    home: Home
-    filler: Path | None
-    largest_file: int | None = None
-
-    def eve(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there."""
-        return eve(*arguments, home=self.home.path, largest_file=self.largest_file)
-
-    def fill(self, *, but: int = 0) -> None:
-        """Take all room but some bytes."""
-        if self.filler is None:
-            self.largest_file = but
-            return
-        with self.filler.open("ab", buffering=0) as stream:
-            for n_bytes in (MIB, 4096):
-                try:
-                    while stream.write(bytes(n_bytes)) == n_bytes:
-                        pass
-                except OSError as error:
-                    assert error.errno == errno.ENOSPC  # noqa: PT017 - what it is for
-            stream.truncate(max(0, stream.tell() - but))
-
-    def make_room(self) -> None:
-        """Give it back."""
-        self.largest_file = None
-        if self.filler:
-            self.filler.unlink()
-
-
-@pytest.fixture
-def disk(prepared_home: Home, tmp_path: Path) -> Iterator[SmallDisk]:
-    """A tmpfs of 64 MiB where one can be mounted, which only root can."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", mount], capture_output=True, check=False)
-    try:
-        yield SmallDisk(copied(prepared_home, mount / "home", tmp_path), None if done.returncode else mount / "filler")
-    finally:
-        if not done.returncode:
-            subprocess.run(["umount", "--lazy", mount], check=True)
-
-
-def test_a_read_only_home_can_be_read_and_is_named_where_it_is_to_be_written(disk: SmallDisk, tmp_path: Path) -> None:
-    if disk.filler is None:
-        pytest.skip("no file system can be mounted here")
-    assert not disk.eve("publish").returncode  # a copied home's database reads the tables of the first
-    shutil.rmtree(disk.home.warehouse.response_index(*CELL).parent)
-    subprocess.run(["mount", "-o", "remount,ro", disk.filler.parent], check=True)
-    for command in (("plan", *RUN[1:], "simple"), ("sql", "from marts.coverage"), ("export", str(tmp_path / "bundle.zip"))):
-        done = disk.eve(*command)
-        assert done.returncode == 0, done.stderr
-    assert all("cannotbewritten:Read-onlyfilesystem" in told(disk.eve(*command)) for command in ((*RUN, "simple"), ("ui",)))
-
-
-def test_a_disk_that_is_full_while_asking_loses_no_reply(disk: SmallDisk) -> None:
-    if disk.filler is None:
-        pytest.skip("no file system can be mounted here; tests/responses/test_journal.py limits a journal's size")
-    home, server, before = disk.home, disk.home.server, disk.home.published()
-    stored, n_seen = home.rows("responses"), len(server.seen)
-    first_choice, is_room = server.choice, Lock()
-
-    def fill_and_choose(image: bytes, prompt: str) -> str:
-        if len(server.seen) - n_seen >= N_IMAGES // 4 and is_room.acquire(blocking=False):
-            disk.fill()
-        return first_choice(image, prompt)
-
-    server.choice = fill_and_choose
-    try:
-        problem = told(disk.eve(*RUN, "positive_first"))
-    finally:
-        server.choice = first_choice
-    assert "cannotbewritten" in problem
-    assert str(home.path) in problem
-    assert "Loggingerror" not in problem
-    assert home.published() == before
-    n_kept, n_asked = home.n_kept() - N_IMAGES, len(server.seen) - n_seen
-    assert 0 < n_kept <= n_asked <= N_IMAGES
-    disk.make_room()
-    again = disk.eve(*RUN, "positive_first", "--no-publish")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert len(server.seen) - n_seen - n_asked == N_IMAGES - n_kept, "what was kept is not asked again"
-    after = home.rows("responses")
-    assert after["request_key"].n_unique() == after.height == 2 * N_IMAGES
-    assert after.join(stored, on=stored.columns[:2], how="semi").height == N_IMAGES
-
-
-def test_a_disk_that_is_full_while_a_table_is_written_keeps_the_table(disk: SmallDisk) -> None:
-    home, before = disk.home, disk.home.published()
-    images, file = home.rows("images"), home.warehouse.file("images", "photos")
-    disk.eve("datasets", "prepare", "photos")  # else its cache of checks is the first file that has no room
-    (home.photographs / "awe" / "2.jpg").unlink()
-    disk.fill()
-    assert f"{file}cannotbewritten" in told(disk.eve("datasets", "prepare", "photos"))
-    assert home.rows("images").equals(images)
-    assert not list(home.path.rglob("*.tmp"))
-    assert home.published() == before
-    disk.make_room()
-    again = disk.eve("datasets", "prepare", "photos")
-    assert again.returncode == 0, again.stderr
-    assert home.rows("images").height == N_IMAGES - 1
-
-
-@pytest.mark.parametrize("left", [0, MIB], ids=["nothing", "some"])
-def test_a_disk_that_is_full_while_publishing_leaves_the_last_good_one(disk: SmallDisk, left: int) -> None:
-    home, before = disk.home, disk.home.published()
-    disk.fill(but=left)
-    problem = told(disk.eve("publish"))
-    assert "cannotbewritten" in problem
-    assert "nospaceleft" in problem.lower()
-    assert str(home.path) in problem
-    assert home.published() == before
-    assert not (home.warehouse.publications / ".building").exists()
-    if left:  # and what dbt left half written is no hindrance
-        disk.make_room()
-        again = disk.eve("publish")
-        assert again.returncode == 0, again.stderr
-        assert home.published()[0] != before[0]
